@@ -1,0 +1,122 @@
+# bash completion for memos; made by `memos completions bash`, do not edit
+_memos() {
+  local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
+  local name="" words="" plain="" word
+  local tops=" init add recall show edit forget chat sessions review log diff revert undo restore status doctor model config completions " groups=" model "
+  for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+    if [[ -z $name && $tops == *" $word "* ]]; then name=$word
+    elif [[ -n $name && $groups == *" $name "* && $word != -* ]]; then name="$name $word"; break
+    fi
+  done
+  case "$name $prev" in
+    "init --vault"|"init -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "init --as") return ;;
+    "add --kind") words="fact preference event instruction episode document"; plain=1 ;;
+    "add --tag"|"add -t") return ;;
+    "add --namespace") return ;;
+    "add --source") return ;;
+    "add --title") return ;;
+    "add --priority") return ;;
+    "add --ttl") return ;;
+    "add --valid-from") return ;;
+    "add --valid-until") return ;;
+    "add --sensitivity") return ;;
+    "add --link") return ;;
+    "add --vault"|"add -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "add --as") return ;;
+    "recall -k") return ;;
+    "recall --kind") words="fact preference event instruction episode document"; plain=1 ;;
+    "recall --tag"|"recall -t") return ;;
+    "recall --namespace") return ;;
+    "recall --state") words="generated activated merged archived expired frozen"; plain=1 ;;
+    "recall --since") return ;;
+    "recall --until") return ;;
+    "recall --at") return ;;
+    "recall --budget") return ;;
+    "recall --min-score") return ;;
+    "recall --vault"|"recall -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "recall --as") return ;;
+    "show --at") return ;;
+    "show --vault"|"show -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "show --as") return ;;
+    "edit --text") return ;;
+    "edit --vault"|"edit -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "edit --as") return ;;
+    "forget --reason") return ;;
+    "forget --vault"|"forget -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "forget --as") return ;;
+    "chat --session"|"chat -s") return ;;
+    "chat --model"|"chat -m") return ;;
+    "chat --capture") return ;;
+    "chat -k") return ;;
+    "chat --temperature") return ;;
+    "chat --max-tokens") return ;;
+    "chat --system") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "chat --vault"|"chat -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "chat --as") return ;;
+    "sessions --vault"|"sessions -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "sessions --as") return ;;
+    "review --accept") return ;;
+    "review --reject") return ;;
+    "review --vault"|"review -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "review --as") return ;;
+    "log -n") return ;;
+    "log --since") return ;;
+    "log --until") return ;;
+    "log --op") return ;;
+    "log --actor") return ;;
+    "log --vault"|"log -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "diff --vault"|"diff -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "diff --as") return ;;
+    "revert --vault"|"revert -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "revert --as") return ;;
+    "undo --vault"|"undo -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "undo --as") return ;;
+    "restore --at") return ;;
+    "restore --vault"|"restore -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "restore --as") return ;;
+    "status --vault"|"status -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "status --as") return ;;
+    "doctor --vault"|"doctor -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "doctor --as") return ;;
+    "model list --vault"|"model list -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "model list --as") return ;;
+    "model info --vault"|"model info -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "model info --as") return ;;
+    "model use --vault"|"model use -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "model use --as") return ;;
+    "config --vault"|"config -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "config --as") return ;;
+    "completions --vault"|"completions -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "completions --as") return ;;
+  esac
+  if [[ -z $plain ]]; then
+    case "$name" in
+      "init") words="--nested --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --lines --jsonl --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --help -h" ;;
+      "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "forget") words="--reason --reject --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "sessions") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "review") words="--accept --reject --all --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "log") words="-n --since --until --op --actor --oneline --patch -p --vault -C --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "diff") words="--stat --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "revert") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "undo") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "restore") words="--at --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "status") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "doctor") words="--repair --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "model") words="list info use --help -h" ;;
+      "model list") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "model info") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "model use") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "") words="init add recall show edit forget chat sessions review log diff revert undo restore status doctor model config completions --version --help" ;;
+    esac
+  fi
+  COMPREPLY=($(compgen -W "$words" -- "$cur"))
+}
+complete -o default -F _memos memos

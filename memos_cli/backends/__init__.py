@@ -1,0 +1,1 @@
+"""One file per outside thing: files, git, tables, model. They do not import one another."""

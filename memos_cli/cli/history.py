@@ -1,0 +1,247 @@
+"""`memos log`, `memos diff`, `memos revert`, `memos undo`, `memos restore`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from memos_cli.cli.memory import DryRun, IdArgument
+from memos_cli.cli.runtime import Runtime, command
+from memos_cli.cli.views import cube_json, local_time, short_id
+from memos_cli.core.codec import format_time
+from memos_cli.core.cube import subject_line
+from memos_cli.core.errors import NothingFoundError
+from memos_cli.core.safetext import one_line
+from memos_cli.core.when import require_when
+from memos_cli.core.worddiff import word_diff
+
+if TYPE_CHECKING:
+    from memos_cli.core.cube import Cube
+    from memos_cli.ops.history import Difference, Entry
+    from memos_cli.ops.timemachine import Reverted
+
+_SIGNS = {"same": "", "remove": "-", "add": "+"}
+
+
+@command
+def log(  # noqa: PLR0913 - one parameter an option of the contract
+    rt: Runtime,
+    id: Annotated[str | None, typer.Argument(metavar="ID", help="One memory's history.")] = None,  # noqa: A002
+    *,
+    number: Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="At most N.")] = None,
+    since: Annotated[str | None, typer.Option(metavar="DATE", help="Not older than this.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="DATE", help="Not newer than this.")] = None,
+    op: Annotated[str | None, typer.Option(metavar="OP", help="Only this operation.")] = None,
+    actor: Annotated[str | None, typer.Option(metavar="NAME", help="Only by this actor.")] = None,
+    oneline: Annotated[bool, typer.Option("--oneline", help="A line a commit.")] = False,
+    patch: Annotated[bool, typer.Option("--patch", "-p", help="With what changed.")] = False,
+) -> None:
+    """The history of the vault, or of one memory, newest first."""
+    from memos_cli.ops.history import LogFilter, between
+    from memos_cli.ops.history import log as read_log
+
+    ws, now = rt.workspace(), rt.now()
+    wanted = LogFilter(
+        number,
+        require_when(since, now, start=True) if since else None,
+        require_when(until, now) if until else None,
+        op,
+        actor,
+    )
+    entries = []
+    for entry in read_log(ws, wanted, id):
+        entries.append(entry)
+        if rt.out.json:
+            continue
+        if rt.out.jsonl:
+            rt.out.object(_entry_json(entry))
+            continue
+        _print_entry(rt, entry, oneline=oneline)
+        if patch:
+            parents = ws.git.parents(entry.commit)
+            _print_difference(rt, between(ws, parents[0] if parents else None, entry.commit))
+            rt.out.data()
+    found = {"entries": [_entry_json(entry) for entry in entries]}
+    if entries:
+        if rt.out.json:
+            rt.out.document(found)
+        return
+    msg = f"No memory {id} in the history." if id else "No such commit in the history."
+    raise NothingFoundError(msg)
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {
+        "commit": entry.commit, "op": entry.op, "actor": entry.actor,
+        "time": format_time(entry.time), "ids": list(entry.ids), "subject": entry.subject,
+    }  # fmt: skip
+
+
+def _print_entry(rt: Runtime, entry: Entry, *, oneline: bool) -> None:
+    out, commit = rt.out, entry.commit[:10]
+    if out.quiet:
+        out.data(entry.commit)
+        return
+    if oneline or not out.is_terminal:
+        subject, op = one_line(entry.subject), one_line(entry.op)
+        if out.is_terminal:
+            out.raw(f"{out.styled(commit, 'yellow')} {op:8} {subject}")
+        else:
+            moment = [] if oneline else [local_time(entry.time, out), one_line(entry.actor)]
+            out.raw("\t".join([commit, *moment, op, subject]))
+        return
+    when = out.styled(local_time(entry.time, out), "dim")
+    op = out.styled(f"{entry.op:8}", "cyan")
+    who = "" if entry.actor == "user" else out.styled(f"  {entry.actor}", "dim")
+    out.raw(f"{out.styled(commit, 'yellow')}  {when}  {op}  {one_line(entry.subject)}{who}")
+
+
+@command
+def diff(
+    rt: Runtime,
+    first: Annotated[str | None, typer.Argument(metavar="REV", help="From here ...")] = None,
+    second: Annotated[str | None, typer.Argument(metavar="REV", help="... to here.")] = None,
+    *,
+    stat: Annotated[bool, typer.Option("--stat", help="Only count.")] = False,
+) -> None:
+    """What changed, in terms of memories.
+
+    Without revisions: since the last commit, or by it where all is committed. With one: from there
+    to the files as they are.
+    """
+    from memos_cli.ops.history import diff as compute
+
+    if first and ".." in first and second is None:
+        first, _, second = (part or "HEAD" for part in first.partition(".."))
+    found = compute(rt.workspace(), first, second)
+    if rt.out.structured:
+        rt.out.document(_difference_json(found))
+    elif stat:
+        counts = (len(found.added), len(found.changed), len(found.removed))
+        rt.out.data("{} added, {} changed, {} removed".format(*counts))
+    elif rt.out.quiet:
+        for cube in (*found.added, *(c.after for c in found.changed), *found.removed):
+            rt.out.data(cube.id)
+    else:
+        _print_difference(rt, found)
+
+
+def _difference_json(found: Difference) -> dict[str, Any]:
+    changed = [
+        {
+            "id": item.id,
+            "before": item.before.text,
+            "after": item.after.text,
+            "fields": {k: [_plain(v) for v in pair] for k, pair in item.fields.items()},
+        }
+        for item in found.changed
+    ]
+    return {
+        "from": found.from_, "to": found.to,
+        "added": [cube_json(c) for c in found.added],
+        "removed": [cube_json(c) for c in found.removed],
+        "changed": changed, "other": list(found.other), "unreadable": list(found.unreadable),
+    }  # fmt: skip
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - any field of a memory
+    if isinstance(value, tuple):
+        return list(value)
+    return (
+        value if isinstance(value, (str, int, bool, dict)) or value is None else format_time(value)
+    )
+
+
+def _print_difference(rt: Runtime, found: Difference) -> None:
+    out = rt.out
+    for sign, style, cubes in (("+", "green", found.added), ("-", "red", found.removed)):
+        for cube in cubes:
+            _print_cube(rt, sign, style, cube)
+    for item in found.changed:
+        fields = ", ".join(f"{key} {_told(a)} → {_told(b)}" for key, (a, b) in item.fields.items())
+        line = "".join(
+            out.styled(f"[-{p.text}-]", "red") if p.op == "remove"
+            else out.styled(f"{{+{p.text}+}}", "green") if p.op == "add"
+            else out.styled(p.text)
+            for p in word_diff(item.before.text, item.after.text)
+        )  # fmt: skip
+        out.raw(f"{out.styled('~ ' + short_id(rt.opened, item.id), 'yellow')}  {line}")
+        if fields:
+            out.raw(out.styled(f"          {fields}", "dim"))
+    for path in found.other:
+        out.raw(out.styled(f"  {path}", "dim"))
+    for path in found.unreadable:
+        out.message(f"{path} is no memory on one side; it was left out.")
+
+
+def _print_cube(rt: Runtime, sign: str, style: str, cube: Cube) -> None:
+    rt.out.raw(
+        f"{rt.out.styled(f'{sign} {short_id(rt.opened, cube.id)}', style)}  {one_line(cube.text)}"
+    )
+
+
+def _told(value: Any) -> str:  # noqa: ANN401 - any field of a memory
+    if isinstance(value, tuple):
+        return ",".join(value) or "none"
+    return str(_plain(value)) if value not in ("", None) else "none"
+
+
+@command
+def revert(
+    rt: Runtime,
+    revs: Annotated[list[str], typer.Argument(metavar="REV...", help="Commits to undo.")],
+    *,
+    dry_run: DryRun = False,
+) -> None:
+    """Undo commits, as a new commit.
+
+    A file that changed again since is merged by lines; where that conflicts nothing is changed.
+    """
+    from memos_cli.ops.timemachine import revert as run
+
+    _print_reverted(rt, run(rt.workspace(), revs, dry_run=dry_run), dry_run=dry_run)
+
+
+@command
+def undo(rt: Runtime, *, dry_run: DryRun = False) -> None:
+    """Undo your last command; again undoes the one before."""
+    from memos_cli.ops.timemachine import undo as run
+
+    _print_reverted(rt, run(rt.workspace(), dry_run=dry_run), dry_run=dry_run)
+
+
+def _print_reverted(rt: Runtime, result: Reverted, *, dry_run: bool) -> None:
+    if rt.out.structured:
+        rt.out.document({"reverted": list(result.reverted), "commit": result.commit,
+                         "paths": list(result.paths)})  # fmt: skip
+        return
+    for oid, subject in zip(result.reverted, result.subjects, strict=True):
+        verb = "would undo" if dry_run else "undid" if result.commit else "had no effect left:"
+        rt.out.message(f"{verb} {oid[:10]}  {one_line(subject)}")
+    if result.commit:
+        rt.out.data(result.commit[:10] if not rt.out.quiet else result.commit)
+
+
+@command
+def restore(
+    rt: Runtime,
+    id: IdArgument,  # noqa: A002
+    *,
+    at: Annotated[str, typer.Option(metavar="REV|DATE", help="As it was then.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Bring one memory back as it was."""
+    from memos_cli.ops.timemachine import restore as run
+
+    result = run(rt.workspace(), id, at, dry_run=dry_run)
+    if rt.out.structured:
+        rt.out.document({"id": result.id, "text": result.text, "at": result.at,
+                         "commit": result.commit})  # fmt: skip
+        return
+    rt.out.data(result.id)
+    if not result.commit and not dry_run:
+        rt.out.message("It is like that already; nothing was changed.")
+    else:
+        verb = "would become" if dry_run else "is again"
+        rt.out.message(f"{short_id(rt.opened, result.id)} {verb}: {subject_line(result.text)}")

@@ -1,0 +1,72 @@
+"""One turn of a chat as the command line shows it: streamed, told about, or as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memos_cli.cli.interrupt import Interrupts, interruptible
+from memos_cli.cli.views import short_id
+from memos_cli.core.cube import State
+from memos_cli.core.safetext import one_line
+
+if TYPE_CHECKING:
+    from memos_cli.cli.runtime import Runtime
+    from memos_cli.ops.chat import Conversation, Reply
+
+
+def say(
+    rt: Runtime,
+    conversation: Conversation,
+    message: str,
+    *,
+    stream: bool,
+    interrupts: Interrupts | None = None,
+) -> Reply:
+    """One turn: the answer on stdout as it comes, what was learnt and what is amiss on stderr."""
+    from memos_cli.ops.voices import Watch
+
+    with interruptible(interrupts or Interrupts()) as pressed:
+        on_text = rt.out.stream if stream else (lambda _piece: None)
+        reply = conversation.say(message, Watch(on_text, pressed))
+    if stream:
+        rt.out.stream("\n")
+    for problem in reply.degraded:
+        rt.out.message(f"memos: {problem}")
+    if reply.interrupted:
+        rt.out.message("(stopped)")
+    elif reply.truncated:
+        rt.out.message("(the answer reached its longest length; see --max-tokens)")
+    for cube in reply.learnt:
+        verb = "proposed" if cube.state is State.GENERATED else "remembered"
+        if conversation.options.dry_run:
+            verb = f"would have {verb}"
+        rt.out.message(f"{verb} {short_id(conversation.ws, cube.id)}  {one_line(cube.text)}")
+    return reply
+
+
+def reply_json(reply: Reply) -> dict[str, Any]:
+    """A turn with the keys of the contract."""
+    cost = reply.cost
+    return {
+        "answer": reply.answer,
+        "session": reply.session,
+        "memories": [item.cube.id for item in reply.memories],
+        "proposed": [
+            {"id": c.id, "text": c.text, "kind": str(c.kind), "state": str(c.state)}
+            for c in reply.learnt
+        ],
+        "kv": {
+            "prefix_tokens": cost.prefix_tokens, "segments": 0, "restored_tokens": 0,
+            "computed_tokens": cost.computed_tokens,
+        },
+        "adapters": [],
+        "timing": {
+            "ttft_ms": round(cost.ttft_s * 1000, 1),
+            "total_ms": round(reply.total_s * 1000, 1),
+            "tokens_per_s": round(cost.tokens_per_s, 1),
+        },
+        "interrupted": reply.interrupted,
+        "truncated": reply.truncated,
+        "degraded": list(reply.degraded),
+        "commit": reply.commit,
+    }  # fmt: skip

@@ -1,0 +1,51 @@
+"""How memories and times look: as JSON keys of the contract, and as lines for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memos_cli.core.codec import format_time
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from memos_cli.cli.output import Output
+    from memos_cli.core.cube import Cube
+    from memos_cli.ops.workspace import Workspace
+
+SHORT_ID = 6
+
+
+def cube_json(cube: Cube) -> dict[str, Any]:
+    """A memory as JSON: the keys that every listing has, and those of the others that are set."""
+    always = {
+        "id": cube.id, "text": cube.text, "kind": str(cube.kind), "state": str(cube.state),
+        "tags": list(cube.tags), "namespace": cube.namespace, "author": cube.author,
+        "source": cube.source, "created": format_time(cube.created),
+        "tiers": list(cube.tiers) or ["plaintext"],
+    }  # fmt: skip
+    optional = {
+        "title": cube.title, "speaker": cube.speaker, "pinned": cube.pinned,
+        "priority": cube.priority, "sensitivity": cube.sensitivity,
+        "valid_from": cube.valid_from and format_time(cube.valid_from),
+        "valid_until": cube.valid_until and format_time(cube.valid_until),
+        "expires": cube.expires and format_time(cube.expires),
+        "derived_from": list(cube.derived_from), "supersedes": list(cube.supersedes),
+        "superseded_by": cube.superseded_by, "links": list(cube.links),
+    }  # fmt: skip
+    extra = {key: value for key, value in cube.extra.items() if key not in always}
+    return {**always, **{key: value for key, value in optional.items() if value}, **extra}
+
+
+def local_time(moment: datetime, out: Output) -> str:
+    """Local time for a person, ISO 8601 UTC in a pipe."""
+    if not out.is_terminal:
+        return format_time(moment)
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def short_id(ws: Workspace, id_: str) -> str:
+    """The shortest start of an id that no other memory has; at least six characters."""
+    sizes = range(SHORT_ID, len(id_))
+    alone = (n for n in sizes if len(ws.catalog.with_prefix(id_[:n], limit=2)) < 2)  # noqa: PLR2004
+    return id_[: next(alone, len(id_))]

@@ -1,0 +1,151 @@
+"""How the small chat model answers: line by line, it judges whether a memory is the answer.
+
+A model of two million parameters is bad at picking one of twelve lines, and good at judging one.
+So the policy asks once per line, with the prompt of `answer_prompt([line], turns)` and a grammar
+that allows `You told me:`, `UNKNOWN` or a fixed reply; adds how much of the question the line
+covers by its words; and quotes the best line word for word, or says that it does not know. Nothing
+that is shown was decoded freely, so nothing can be invented. The constants were tuned on the `dev`
+split of `tests/data/nano_questions.jsonl` alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+
+from memos_cli.core import nano, nano_words
+from memos_cli.core.prompt import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memos_cli.core.prompt import Completion, Part
+
+SAYS: Final = nano.QUOTE.strip()
+MAX_REPLY_TOKENS: Final = 24
+
+
+class Complete(Protocol):
+    """Greedy decoding under a grammar; `logprob` is the bare model's, before the grammar."""
+
+    def __call__(self, parts: Sequence[Part], grammar: str, max_tokens: int) -> Completion:
+        """Continue the prompt `parts`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The constants of the decision, in units of log-odds.
+
+    `words`: what full coverage of the question by a line adds. `kind`: what a line loses that holds
+    no number or time where one is asked for; `name`: that lacks a name in the question.
+    `least`: the score below which nothing is quoted; `bare`: the same for a line that shares no
+    word or synonym with the question. `newer`: how much worse a newer line may score than the best
+    and still replace it. `also`: how much worse a further line may score in a question that asks
+    for several.
+    """
+
+    words: float = 10.0
+    kind: float = 3.0
+    name: float = 3.0
+    least: float = 2.0
+    bare: float = 3.0
+    newer: float = 1.0
+    also: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer; `lines` are the memories it quotes, in the order of the prompt."""
+
+    text: str
+    lines: tuple[str, ...] = ()
+
+
+def judge(complete: Complete, line: str, question: str) -> float:
+    """The model's log-odds that `line`, read alone, answers `question`.
+
+    It is the chance that the reply begins with `You told me:`; one token shows it.
+    """
+    prompt = nano.answer_prompt([line], (Turn("user", question),))
+    done = complete(prompt, nano.choice_grammar([SAYS]), 1)
+    chance = min(max(math.exp(min(done.logprob, 0.0)), 1e-6), 1 - 1e-6)
+    return math.log(chance / (1 - chance))
+
+
+def small_talk(complete: Complete, question: str) -> str:
+    """What the model says to a turn when it has no memories: a fixed reply or `UNKNOWN`."""
+    grammar = nano.choice_grammar([nano.UNKNOWN, *nano.FIXED_REPLIES])
+    return complete(
+        nano.answer_prompt((), (Turn("user", question),)), grammar, MAX_REPLY_TOKENS
+    ).text
+
+
+def answer(
+    memories: Sequence[nano.MemoryLine | str],
+    turns: Sequence[Turn],
+    complete: Complete,
+    policy: Policy | None = None,
+) -> Reply:
+    """The reply to the last of `turns` from `memories` (in rank order of recall, best first)."""
+    policy = policy or Policy()
+    question = nano.question_of(turns)
+    lines = nano.lines_of(memories, turns)
+    talk = small_talk(complete, question)
+    if is_talk(talk, question):
+        return Reply(talk)
+    return decide(question, lines, [judge(complete, line, question) for line in lines], policy)
+
+
+def is_talk(reply: str, question: str) -> bool:
+    """Whether a reply to no memories at all settles the turn."""
+    if reply not in nano.FIXED_REPLIES:
+        return False
+    if question.rstrip().endswith("?"):
+        return reply in {nano.HELLO, nano.WHO} and len(nano_words.content(question)) <= 1
+    return True
+
+
+def decide(question: str, lines: Sequence[str], odds: Sequence[float], policy: Policy) -> Reply:
+    """Quote the line with the best score, a newer one that is as good, or none."""
+    cover = nano_words.coverage(question, lines)
+    scores = [
+        o
+        + policy.words * c
+        - policy.kind * nano_words.lacks_kind(question, line)
+        - policy.name * nano_words.lacks_name(question, line)
+        for line, o, c in zip(lines, odds, cover, strict=True)
+    ]
+    order = sorted(range(len(lines)), key=scores.__getitem__, reverse=True)
+    if not order:
+        return Reply(nano.UNKNOWN)
+    best = order[0]
+    if scores[best] < (policy.least if cover[best] > 0 else policy.bare):
+        return Reply(nano.UNKNOWN)
+    for i in order[1:]:
+        if i > best and scores[i] >= scores[best] - policy.newer and odds[i] > 0:
+            best = i
+    chosen = [best]
+    if nano_words.asks_for_several(question):
+        floor = scores[best] - policy.also
+        chosen += [i for i in order if i != best and scores[i] >= floor and odds[i] > 0][:2]
+    quoted = tuple(lines[i] for i in sorted(chosen))
+    return Reply(nano.quote_reply(quoted), quoted)
+
+
+def extract(turn: str, complete: Complete) -> tuple[str, ...]:
+    """The sentences of a turn that the model would remember, each as it was typed."""
+    kept: list[str] = []
+    for piece in nano.pieces(turn):
+        done = complete(nano.extract_prompt(piece), nano.extract_grammar(piece), 400)
+        kept += [s for s in nano.parse_extract(done.text, piece) if not s.endswith("?")]
+    return tuple(dict.fromkeys(kept))
+
+
+def relate(older: str, newer: str, complete: Complete) -> str:
+    """One of `nano.RELATIONS`."""
+    if nano.clean(older).casefold() == nano.clean(newer).casefold():
+        return "duplicate"
+    done = complete(nano.relate_prompt(older, newer), nano.relate_grammar(), 8)
+    return nano.parse_relation(done.text)

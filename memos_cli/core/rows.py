@@ -1,0 +1,124 @@
+"""The rows of the memory table as plain values, and the SQL condition of a query over them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from memos_cli.core.cube import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from memos_cli.core.query import Query
+
+
+class Found(NamedTuple):
+    """What ranking needs of a row; `row` is LanceDB's row id, good until the next write.
+
+    `terms` is "" where it was not asked for.
+    """
+
+    key: str
+    session: str
+    created: int
+    length: int
+    speaker: str
+    traits: int
+    priority: int
+    row: int
+    terms: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row to be written: the memory's bytes, its fields for filters, its terms and vector.
+
+    `key` is `key_of(path, blob)`; times are microseconds since 1970 in UTC; `vector` is float32 in
+    machine order, of the table's dimension and length 1 (0 where nothing of the text is known).
+    """
+
+    key: str
+    live: bool
+    fields: Mapping[str, object]
+    vector: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The collection behind a filter: counts, and sums of lengths in terms."""
+
+    turns: int
+    notes: int
+    sessions: int
+    turn_terms: int
+    note_terms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """Another tree than the vault of now: without the live rows `gone`, with the rows `back`."""
+
+    gone: frozenset[str]
+    back: frozenset[str]
+
+
+def key_of(path: str, blob: str) -> str:
+    """The primary key of a version: the blob first, because it has no spaces."""
+    return f"{blob} {path}"
+
+
+def split_key(key: str) -> tuple[str, str]:
+    """`(path, blob)` of a key."""
+    blob, _, path = key.partition(" ")
+    return path, blob
+
+
+def bucket_of(session: str) -> int:
+    """A number for a session, by which many are counted fast; 0 for none."""
+    if not session:
+        return 0
+    return int.from_bytes(hashlib.blake2b(session.encode(), digest_size=7).digest()) + 1
+
+
+def micros(moment: datetime) -> int:
+    """Microseconds since 1970 in UTC."""
+    delta = moment.astimezone(UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def quote(value: str) -> str:
+    """A string literal of SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def among(column: str, values: Iterable[str]) -> str:
+    """The condition that a column has one of some values, of which there is at least one."""
+    return f"{column} IN ({', '.join(quote(v) for v in sorted(values))})"
+
+
+def where_of(query: Query, now: datetime, overlay: Overlay | None = None) -> str:
+    """The SQL condition for the memories that a query may find at the moment `now`."""
+    parts = [_visible(overlay)]
+    choices = {"kind": query.kinds, "state": query.states, "namespace": query.namespaces}
+    parts += [among(column, values) for column, values in choices.items() if values]
+    if query.skip_sources:
+        parts.append(f"NOT {among('source', query.skip_sources)}")
+    parts += [f"array_has(tags, {quote(tag)})" for tag in query.tags]
+    if query.since:
+        parts.append(f"created >= {micros(query.since)}")
+    if query.until:
+        parts.append(f"created <= {micros(query.until)}")
+    end = micros(now)
+    if State.EXPIRED not in query.states:
+        parts += [f"({c} IS NULL OR {c} > {end})" for c in ("expires", "valid_until")]
+    return " AND ".join(parts)
+
+
+def _visible(overlay: Overlay | None) -> str:
+    if overlay is None:
+        return "live"
+    kept = f"(live AND NOT {among('key', overlay.gone)})" if overlay.gone else "live"
+    return f"({kept} OR {among('key', overlay.back)})" if overlay.back else kept

@@ -1,0 +1,1 @@
+"""One use case a file. They return results and never print."""

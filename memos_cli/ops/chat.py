@@ -1,0 +1,218 @@
+"""One turn of a chat: recall, prompt, answer, learn, and one commit that saves all of it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from memos_cli.core import codec, learning
+from memos_cli.core.cube import Cube, State, clean_text, new_id, path_of, subject_line
+from memos_cli.core.prompt import Turn
+from memos_cli.core.query import DEFAULT_K, Query
+from memos_cli.core.query import Recalled as Found
+from memos_cli.core.rejected import FILE as REJECTED
+from memos_cli.core.rejected import is_rejected
+from memos_cli.core.session import Said, source_of
+from memos_cli.ops.recall import Searcher
+from memos_cli.ops.sessions import append, begin
+from memos_cli.ops.transaction import change
+from memos_cli.ops.voices import Asked, Cost, Manner, Watch
+from memos_cli.ops.workspace import text_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from memos_cli.ops.sessions import Stored
+    from memos_cli.ops.voices import Voice
+    from memos_cli.ops.workspace import Workspace
+
+
+class Capture(StrEnum):
+    """What becomes of what the person says: remembered, proposed for `memos review`, or nothing."""
+
+    AUTO = "auto"
+    REVIEW = "review"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a conversation goes. Without `memory` nothing is recalled and nothing learnt.
+
+    With `dry_run` nothing is written; what would be learnt is told.
+    """
+
+    capture: Capture = Capture.AUTO
+    k: int = DEFAULT_K
+    memory: bool = True
+    save: bool = True
+    dry_run: bool = False
+    manner: Manner = field(default_factory=Manner)
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A memory that stood in the prompt; `score` is None for a pinned one."""
+
+    cube: Cube
+    score: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a turn brought: the answer, the memories behind it, what was learnt, what it cost.
+
+    `learnt` is what was added, in state `activated` or `generated`. `commit` is None where nothing
+    was saved. Times in seconds.
+    """
+
+    answer: str
+    session: str
+    memories: tuple[Recalled, ...] = ()
+    learnt: tuple[Cube, ...] = ()
+    degraded: tuple[str, ...] = ()
+    cost: Cost = field(default_factory=Cost)
+    total_s: float = 0.0
+    interrupted: bool = False
+    truncated: bool = False
+    commit: str | None = None
+
+
+class Conversation:
+    """A chat with one model over one vault; `stored` is its session, None before the first turn."""
+
+    def __init__(
+        self,
+        ws: Workspace,
+        voice: Voice,
+        *,
+        model: str,
+        stored: Stored | None = None,
+        options: Options | None = None,
+    ) -> None:
+        """Take an open vault and a voice; `model` is the name that the session notes."""
+        self.ws = ws
+        self.stored = stored
+        self.options = options or Options()
+        self.model = model
+        self._voice = voice
+        self._searcher: Searcher | None = None
+
+    def say(self, message: str, watch: Watch | None = None) -> Reply:
+        """Answer `message`, remember it, and save the turn in one commit.
+
+        An answer that `watch` stops is saved as far as it came, and nothing is learnt of its turn.
+        Raises UsageError for an empty message, RefusedError for one that does not fit the model's
+        context, ModelUnusableError, and what `change` raises.
+        """
+        watch = watch or Watch()
+        started, asked_at = time.perf_counter(), self.ws.now()
+        text = clean_text(message)
+        stored = self.stored or begin(self.ws, text)
+        recalled, degraded = self._recall(text)
+        turns = [Turn(t.role, t.text) for t in stored.session.turns] + [Turn("user", text)]
+        asked = Asked(
+            recalled=[r.cube for r in recalled if r.score is not None],
+            pinned=[r.cube for r in recalled if r.score is None],
+            turns=turns,
+        )
+        answer = self._voice.answer(asked, self.options.manner, watch)
+        sentences = () if answer.interrupted else self._propose(text, asked, watch)
+        said = (
+            Said("user", text, asked_at),
+            Said("assistant", answer.text, self.ws.now(), answer.memories, self.model,
+                 interrupted=answer.interrupted),
+        )  # fmt: skip
+        learnt, commit = self._save(stored, said, sentences)
+        return Reply(
+            answer=answer.text,
+            session=stored.session.name if self.options.save else "",
+            memories=tuple(r for r in recalled if r.cube.id in answer.memories),
+            learnt=learnt,
+            degraded=degraded,
+            cost=answer.cost,
+            total_s=time.perf_counter() - started,
+            interrupted=answer.interrupted,
+            truncated=answer.truncated,
+            commit=commit,
+        )
+
+    def search(self, text: str) -> tuple[Recalled, ...]:
+        """What recall finds for `text`, pinned memories not among it."""
+        found = self._open_searcher().search(Query(text=text, k=max(1, self.options.k)))
+        return tuple(Recalled(hit.cube, hit.score) for hit in found.results)
+
+    def _recall(self, text: str) -> tuple[tuple[Recalled, ...], tuple[str, ...]]:
+        if not self.options.memory:
+            return (), ()
+        searcher = self._open_searcher()
+        # Weak candidates too: what a person asks often shares no word with its answer, and the
+        # model tells better than a threshold which line it is.
+        query = Query(text=text, k=self.options.k, min_score=0.0)
+        found = searcher.search(query) if query.k else Found(query, None, ())
+        pinned = searcher.pinned()
+        names = {cube.id for cube in pinned}
+        hits = [Recalled(h.cube, h.score) for h in found.results if h.cube.id not in names]
+        return (*(Recalled(cube, None) for cube in pinned), *hits), found.degraded
+
+    def _open_searcher(self) -> Searcher:
+        if self._searcher is None:
+            self._searcher = Searcher(self.ws)
+        else:
+            self.ws.refresh()
+            self._searcher.refresh()
+        return self._searcher
+
+    def _propose(self, text: str, asked: Asked, watch: Watch) -> tuple[str, ...]:
+        """The sentences of the message to remember: the person's own, and new in this chat."""
+        wanted = self.options.memory and self.options.capture is not Capture.OFF
+        if not wanted or not learning.statements(text):
+            return ()
+        proposed = self._voice.propose(text, watch.should_stop)
+        cubes = (*asked.pinned, *asked.recalled)
+        seen = [c.text for c in cubes] + [t.text for t in asked.turns[:-1]]
+        return learning.worth_learning(proposed, text, seen)
+
+    def _save(
+        self, stored: Stored, said: Sequence[Said], sentences: Sequence[str]
+    ) -> tuple[tuple[Cube, ...], str | None]:
+        """Write the turn and what was learnt of it in one commit."""
+        name = stored.session.name
+        if self.options.dry_run or not (self.options.save or sentences):
+            self.stored = _grown(stored, said)
+            return tuple(self._fresh(self.ws.files.read_or_none(REJECTED), sentences, name)), None
+        with change(self.ws, "chat", f"{name}: {subject_line(said[0].text)}") as tx:
+            stored = append(tx, stored, said) if self.options.save else _grown(stored, said)
+            learnt = tuple(self._fresh(tx.read(REJECTED), sentences, name))
+            for cube in learnt:
+                tx.write(path_of(cube), codec.render(cube))
+            tx.ids = [cube.id for cube in learnt]
+        self.stored = stored
+        return learnt, tx.commit
+
+    def _fresh(
+        self, rejected: bytes | None, sentences: Iterable[str], session: str
+    ) -> Iterator[Cube]:
+        """The memories to add: none that is in the vault already, none that was rejected."""
+        review = self.options.capture is Capture.REVIEW
+        for sentence in sentences:
+            cube = Cube(
+                id=new_id(),
+                text=clean_text(sentence),
+                created=self.ws.now().replace(microsecond=0),
+                kind=learning.kind_of(sentence),
+                state=State.GENERATED if review else State.ACTIVATED,
+                author=self.ws.actor,
+                source=source_of(session),
+            )
+            known = self.ws.catalog.with_digest(text_digest(cube))
+            if not known and not is_rejected(rejected, cube.text):
+                yield cube
+
+
+def _grown(stored: Stored, said: Sequence[Said]) -> Stored:
+    """The session with a turn that is kept in memory alone."""
+    session = replace(stored.session, turns=(*stored.session.turns, *said))
+    return replace(stored, session=session)

@@ -1,0 +1,133 @@
+"""Whether text, git, tables and model agree: names each damage, repairs only what is derived."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Literal
+
+from memos_cli.core.errors import MemosError
+from memos_cli.ops.status import uncommitted, warnings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from memos_cli.ops.models import Model
+    from memos_cli.ops.workspace import Workspace
+
+Level = Literal["ok", "note", "bad"]
+_PACKAGES = ("lancedb", "llama-cpp-python", "pyarrow", "numpy", "GitPython")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at: `bad` needs a hand, `note` is worth knowing."""
+
+    area: str
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """All findings; the vault is `healthy` when none is bad."""
+
+    findings: tuple[Finding, ...]
+    repaired: tuple[str, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is bad."""
+        return not any(f.level == "bad" for f in self.findings)
+
+
+def examine(ws: Workspace, model: Callable[[], Model], *, repair: bool = False) -> Examined:
+    """Looks at everything; `model` finds the chat model, or raises what is wrong with it.
+
+    With `repair` the derived data is thrown away and made anew first.
+    """
+    repaired = _repair(ws) if repair else ()
+    findings = [*_git(ws), *_text(ws), *_tables(ws), *_model(model), *_environment()]
+    return Examined(tuple(findings), repaired)
+
+
+def _git(ws: Workspace) -> Iterator[Finding]:
+    done = ws.git.run("fsck", "--no-progress", "--no-dangling", "--connectivity-only", check=False)
+    said = (done.stderr + done.stdout).decode(errors="replace").strip()
+    if done.returncode:
+        yield Finding("git", "bad", f"git fsck: {said.splitlines()[0] if said else 'failed'}")
+    else:
+        yield Finding("git", "ok", f"history is whole, HEAD is {(ws.git.head() or 'unborn')[:10]}")
+    theirs = uncommitted(ws)
+    if theirs:
+        what = f"{len(theirs)} memory files have changes that are not committed ({theirs[0]})"
+        yield Finding("git", "note", what)
+
+
+def _text(ws: Workspace) -> Iterator[Finding]:
+    told = warnings(ws)
+    for text in told:
+        yield Finding("text", "bad" if " is not read" in text else "note", text)
+    if not told:
+        yield Finding("text", "ok", f"{ws.catalog.count():,} memories, all readable")
+
+
+def _tables(ws: Workspace) -> Iterator[Finding]:
+    from memos_cli.backends.lance import TableError
+    from memos_cli.core.rows import key_of
+    from memos_cli.ops.sync import open_index
+
+    try:
+        index = open_index(ws)
+        live = index.table.keys()
+    except (MemosError, TableError) as error:
+        yield Finding("tables", "bad", f"they cannot be read: {error}")
+        return
+    for what in index.degraded:
+        yield Finding("tables", "note", what)
+    used: dict[str | None, str] = {}
+    for entry in ws.catalog.entries():
+        if entry.good:
+            used.setdefault(entry.id, key_of(entry.path, entry.good))
+    wrong = len(live ^ set(used.values()))
+    if wrong:
+        text = f"{wrong:,} rows do not match the text; `memos doctor --repair` makes them anew"
+        yield Finding("tables", "bad", text)
+    else:
+        yield Finding("tables", "ok", f"{len(live):,} rows match the text")
+
+
+def _model(find: Callable[[], Model]) -> Iterator[Finding]:
+    from memos_cli.ops.models import describe
+
+    try:
+        yield Finding("model", "ok", describe(find()))
+    except MemosError as error:
+        yield Finding("model", "bad", error.message)
+
+
+def _environment() -> Iterator[Finding]:
+    found = [f"Python {platform.python_version()}"]
+    for package in _PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            yield Finding("environment", "bad", f"the package {package} is not installed")
+    yield Finding("environment", "ok", ", ".join(found))
+
+
+def _repair(ws: Workspace) -> tuple[str, ...]:
+    """Drops the tables and the catalog, and builds them from the text."""
+    from memos_cli.backends.catalog import Catalog
+    from memos_cli.ops.sync import open_index
+
+    with ws.lock():
+        ws.catalog.close()
+        place = ws.root / ".memos" / "catalog.db"
+        shutil.rmtree(ws.root / "lance", ignore_errors=True)
+        ws.catalog = Catalog(place, anew=True)
+        ws.refresh()
+        open_index(ws)
+    return ("catalog", "tables")

@@ -1,0 +1,230 @@
+"""The history of the vault in memory terms: what a commit did, what differs between two states."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from memos_cli.backends.history import Commit, walk
+from memos_cli.core import codec
+from memos_cli.core.cube import Cube, is_id, is_memory
+from memos_cli.core.errors import ConflictError, MemosError, UsageError
+from memos_cli.ops.workspace import check_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+    from memos_cli.ops.workspace import Workspace
+
+WORK_TREE = "work tree"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A commit: by which operation and actor, when, on which memories."""
+
+    commit: str
+    op: str
+    actor: str
+    time: datetime
+    ids: tuple[str, ...]
+    subject: str
+    trailers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """Which commits `log` lists; `limit` None: all of them."""
+
+    limit: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    op: str | None = None
+    actor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A memory on both sides; `fields` holds `{key: (before, after)}` of what differs but text."""
+
+    id: str
+    before: Cube
+    after: Cube
+    fields: dict[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs between two states. `unreadable` names files that are no memories on a side."""
+
+    from_: str
+    to: str
+    added: tuple[Cube, ...]
+    removed: tuple[Cube, ...]
+    changed: tuple[Changed, ...]
+    other: tuple[str, ...]
+    unreadable: tuple[str, ...]
+
+
+def log(ws: Workspace, wanted: LogFilter, prefix: str | None = None) -> Iterator[Entry]:
+    """The commits that touch the vault, newest first; with `prefix` those of one memory."""
+    if ws.git.head() is None:
+        return
+    paths = _paths_of(ws, prefix) if prefix else ["."]
+    found = 0
+    for commit in walk(ws.git.rev_list, paths, since=wanted.since, until=wanted.until):
+        entry = _entry(ws, commit)
+        if wanted.op and entry.op != wanted.op:
+            continue
+        if wanted.actor and entry.actor != wanted.actor:
+            continue
+        yield entry
+        found += 1
+        if found == wanted.limit:
+            return
+
+
+def _paths_of(ws: Workspace, prefix: str) -> list[str]:
+    """Where a memory's file lies or lay: a forgotten one is found by its file name."""
+    wanted = check_prefix(prefix)
+    if ws.catalog.with_prefix(wanted, limit=1):
+        found = ws.find(prefix)
+        return list({found.path, f"memories/*/{found.id}*", f"memories/{found.id}*"})
+    return [f"memories/*/{wanted}*", f"memories/{wanted}*"]
+
+
+def _entry(ws: Workspace, commit: Commit) -> Entry:
+    trailers = commit.trailers
+    op = trailers.get("Memos-Op") or "git"
+    subject = commit.subject.removeprefix(f"{op}: ")
+    ids = trailers.get("Memos-Ids", "")
+    listed = tuple(i for i in ids.split() if not i.startswith("+"))
+    if not ids and op == "git":
+        listed = _ids_touched(ws, commit)
+    actor = trailers.get("Memos-Actor") or commit.author
+    return Entry(commit.oid, op, actor, commit.time, listed, subject, trailers)
+
+
+def _ids_touched(ws: Workspace, commit: Commit) -> tuple[str, ...]:
+    parent = commit.parents[0] if commit.parents else None
+    return ids_of_paths(delta.path for delta in ws.git.deltas(parent, commit.oid))
+
+
+def ids_of_paths(paths: Iterable[str]) -> tuple[str, ...]:
+    """The ids that the names of memory files begin with, as ours do; other names say nothing."""
+    names = (p.rpartition("/")[2].removesuffix(".md") for p in paths if is_memory(p))
+    ids = (name.partition("-")[0] for name in names)
+    return tuple(id_ for id_ in dict.fromkeys(ids) if is_id(id_))
+
+
+def diff(ws: Workspace, first: str | None = None, second: str | None = None) -> Difference:
+    """What differs between two revisions, or one and the work tree.
+
+    With none given: what is not committed yet, or the last commit where all is.
+    """
+    head = ws.git.head()
+    if head is None:
+        msg = "The vault has no commit yet."
+        raise UsageError(msg)
+    if first is None:
+        uncommitted = _with_work_tree(ws, head)
+        if (
+            uncommitted.added
+            or uncommitted.removed
+            or uncommitted.changed
+            or uncommitted.unreadable
+        ):
+            return uncommitted
+        parents = ws.git.parents(head)
+        return between(ws, parents[0] if parents else None, head)
+    start = ws.git.resolve(first, ws.now())
+    if second is None:
+        return _with_work_tree(ws, start)
+    return between(ws, start, ws.git.resolve(second, ws.now()))
+
+
+def between(ws: Workspace, before: str | None, after: str) -> Difference:
+    """What differs between two commits (None: the empty vault)."""
+    deltas = ws.git.deltas(before, after)
+    blobs = ws.git.read_blobs(b for d in deltas for b in (d.before, d.after) if b)
+    sides = [
+        (d.path, blobs.get(d.before) if d.before else None, blobs.get(d.after) if d.after else None)
+        for d in deltas
+    ]
+    return _difference(before or "", after, sides)
+
+
+def _with_work_tree(ws: Workspace, commit: str) -> Difference:
+    tree = ws.git.tree(commit)
+    entries = {e.path: e for e in ws.catalog.entries()}
+    differing = [p for p in sorted({*tree, *entries}) if not _same(tree.get(p), entries.get(p))]
+    blobs = ws.git.read_blobs(tree[p] for p in differing if p in tree)
+    sides = []
+    for path in differing:
+        if not path.endswith(".md"):
+            continue
+        now = _as_it_lies(ws, path) if path in entries else None
+        before = blobs.get(tree[path]) if path in tree else None
+        sides.append((path, before, now))
+    return _difference(commit, WORK_TREE, sides)
+
+
+def _as_it_lies(ws: Workspace, path: str) -> bytes:
+    """The bytes of a file that is there; none, which is no memory, where they cannot be read."""
+    try:
+        return ws.files.read(path)
+    except (OSError, MemosError):
+        return b""
+
+
+def _same(blob: str | None, entry: Any) -> bool:  # noqa: ANN401 - a catalog entry or None
+    return entry is not None and entry.blob == blob
+
+
+def _difference(
+    before: str, after: str, sides: Iterable[tuple[str, bytes | None, bytes | None]]
+) -> Difference:
+    old: dict[str, Cube] = {}
+    new: dict[str, Cube] = {}
+    other, unreadable = [], []
+    for path, was, now in sides:
+        if not is_memory(path):
+            other.append(path)
+            continue
+        for data, into in ((was, old), (now, new)):
+            try:
+                if data is not None:
+                    cube = codec.parse(data)
+                    into[cube.id] = cube
+            except codec.CodecError:
+                unreadable.append(path)
+    broken = {p.rpartition("/")[2].partition("-")[0] for p in unreadable}
+    return Difference(
+        before,
+        after,
+        added=tuple(c for i, c in new.items() if i not in old and i not in broken),
+        removed=tuple(c for i, c in old.items() if i not in new and i not in broken),
+        changed=tuple(
+            Changed(i, old[i], c, _changed_fields(old[i], c))
+            for i, c in new.items()
+            if i in old and old[i] != c
+        ),
+        other=tuple(other),
+        unreadable=tuple(dict.fromkeys(unreadable)),
+    )
+
+
+def _changed_fields(before: Cube, after: Cube) -> dict[str, tuple[Any, Any]]:
+    names = (f.name for f in fields(Cube) if f.name != "text")
+    pairs = {name: (getattr(before, name), getattr(after, name)) for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+def single_parent(ws: Workspace, oid: str) -> str | None:
+    """The parent of a commit that may be reverted; ConflictError for a merge."""
+    parents = ws.git.parents(oid)
+    if len(parents) > 1:
+        msg = f"{oid[:10]} is a merge; which side to keep is for git to be told."
+        raise ConflictError(msg, hint=f"`git revert -m 1 {oid[:10]}` keeps the first side.")
+    return parents[0] if parents else None

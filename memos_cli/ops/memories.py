@@ -1,0 +1,181 @@
+"""Looking at one memory, changing its words, and forgetting it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from memos_cli.core import codec
+from memos_cli.core.cube import Cube, State, clean_text, subject_line
+from memos_cli.core.errors import (
+    ConflictError,
+    NothingFoundError,
+    RefusedError,
+    UsageError,
+    VaultDamagedError,
+)
+from memos_cli.core.rejected import FILE, add_rejected
+from memos_cli.core.safetext import one_line
+from memos_cli.ops.transaction import change
+from memos_cli.ops.workspace import check_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memos_cli.backends.catalog import Entry
+    from memos_cli.ops.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A memory, its file, and where it is in its life."""
+
+    cube: Cube
+    path: str
+    uncommitted: bool
+    at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A memory before and after; `commit` None: the text was the same."""
+
+    id: str
+    before: str
+    after: str
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was removed from the vault as it is now; history keeps it."""
+
+    cubes: tuple[Cube, ...]
+    commit: str | None
+
+
+def show(ws: Workspace, prefixes: Sequence[str], at: str | None = None) -> list[Shown]:
+    """The memories with these ids, now or as they were at a revision or date."""
+    if at is not None:
+        return [_show_at(ws, prefix, at) for prefix in prefixes]
+    found = []
+    head = ws.git.head()
+    for prefix in prefixes:
+        entry, cube, _ = ws.load(prefix)
+        committed = ws.git.blob_at(head, entry.path) if head else None
+        found.append(Shown(cube, entry.path, uncommitted=committed != entry.blob))
+    return found
+
+
+def _show_at(ws: Workspace, prefix: str, at: str) -> Shown:
+    commit = ws.git.resolve(at, ws.now())
+    path, data = find_at(ws, prefix, commit)
+    try:
+        return Shown(codec.parse(data), path, uncommitted=False, at=commit)
+    except codec.CodecError as error:
+        msg = f"{path} at {commit[:10]} is damaged: {error}."
+        raise VaultDamagedError(msg) from None
+
+
+def find_at(ws: Workspace, prefix: str, commit: str) -> tuple[str, bytes]:
+    """`(path, bytes)` of the one memory with this id in a commit, by file name, else by content.
+
+    Raises NothingFoundError where the commit has none, UsageError for an ambiguous prefix.
+    """
+    wanted = check_prefix(prefix)
+    tree = ws.git.tree(commit)
+    named = {p: b for p, b in tree.items() if p.rpartition("/")[2].startswith(wanted)}
+    for paths in (named, tree):
+        blobs = ws.git.read_blobs(paths.values())
+        found = {p: blobs[b] for p, b in paths.items() if _has_id(blobs.get(b), wanted)}
+        if len(found) == 1:
+            return next(iter(found.items()))
+        if found:
+            break
+    if found:
+        ids = ", ".join(sorted({codec.parse(data).id for data in found.values()}))
+        msg = f"{wanted} fits several memories at {commit[:10]}: {ids}."
+        raise UsageError(msg)
+    msg = f"No memory at {commit[:10]} has an id that begins with {wanted}."
+    raise NothingFoundError(msg, hint="`memos log ID` shows when a memory was there.")
+
+
+def _has_id(data: bytes | None, prefix: str) -> bool:
+    try:
+        return data is not None and codec.parse(data).id.startswith(prefix)
+    except codec.CodecError:
+        return False
+
+
+def edit(
+    ws: Workspace, prefix: str, text: str, *, before: str | None = None, dry_run: bool = False
+) -> Edited:
+    """Gives a memory new words; its id, file and history stay.
+
+    `before` is the text that the new one was made from, where a person took their time over it.
+    Raises RefusedError for a frozen memory, ConflictError where its file has uncommitted changes
+    or its text is no longer `before`.
+    """
+    clean = clean_text(text)
+    entry, cube, data = ws.load(prefix)
+    refuse_frozen(cube)
+    if before is not None and before != cube.text:
+        msg = f"{cube.id} was changed by another command meanwhile; nothing was changed."
+        raise ConflictError(msg, hint="`memos show` has its new text.")
+    if clean == cube.text or dry_run:
+        return Edited(cube.id, cube.text, clean, None)
+    with change(ws, "edit", subject_line(clean)) as tx:
+        tx.ids = [cube.id]
+        tx.expect(entry.path, ws.git.blob_id(data))
+        tx.write(entry.path, codec.update(data, text=clean))
+    return Edited(cube.id, cube.text, clean, tx.commit)
+
+
+def forget(
+    ws: Workspace,
+    prefixes: Sequence[str],
+    *,
+    reason: str = "",
+    reject: bool = False,
+    dry_run: bool = False,
+) -> Forgotten:
+    """Removes memories from the vault as it is now; with `reject` chat does not learn them again.
+
+    All or none. A damaged file can be forgotten too, by the id it last had.
+    """
+    chosen = {entry.path: (entry, _readable(ws, entry)) for entry in map(ws.find, prefixes)}
+    cubes = tuple(cube for _, cube in chosen.values())
+    for cube in cubes:
+        refuse_frozen(cube)
+    if dry_run:
+        return Forgotten(cubes, None)
+    subject = subject_line(cubes[0].text) if len(cubes) == 1 else f"{len(cubes)} memories"
+    with change(ws, "forget", subject) as tx:
+        tx.ids = [cube.id for cube in cubes]
+        if reason:
+            tx.trailers["Memos-Reason"] = subject_line(one_line(reason), 200)
+        for path, (entry, _) in chosen.items():
+            tx.expect(path, entry.blob)
+            tx.remove(path)
+        if reject:
+            for cube in cubes:
+                tx.write(FILE, add_rejected(tx.read(FILE), cube.text))
+    return Forgotten(cubes, tx.commit)
+
+
+def _readable(ws: Workspace, entry: Entry) -> Cube:
+    if entry.error is None:
+        return codec.parse(ws.files.read(entry.path))
+    known = ws.git.read_blobs([entry.good] if entry.good else [])
+    if known:
+        return codec.parse(next(iter(known.values())))
+    return Cube(id=entry.id or "", text=entry.path, created=ws.now())
+
+
+def refuse_frozen(cube: Cube) -> None:
+    """Raises RefusedError for a memory that may not change."""
+    if cube.state is State.FROZEN:
+        msg = f"{cube.id} is frozen."
+        raise RefusedError(
+            msg, hint="Set its state back to activated in its file, and commit that, to change it."
+        )

@@ -1,0 +1,188 @@
+"""The chat model: which file it is, whether it can be trusted to run, and running it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from memos_cli.backends import gguf, modelstores
+from memos_cli.backends.gguf import ModelInfo
+from memos_cli.backends.modelstores import Stores
+from memos_cli.core import nano
+from memos_cli.core.errors import ModelUnusableError, RefusedError, UsageError
+from memos_cli.ops.configure import set_config
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memos_cli.backends.llama import Engine
+    from memos_cli.ops.workspace import Workspace
+
+__all__ = [
+    "Listed", "Model", "ModelInfo", "Places", "Stores",
+    "describe", "engine_log", "examine", "find_model", "listed", "load", "of_vault", "use",
+]  # fmt: skip
+
+DEFAULT: Final = "default"
+SHIPPED: Final = Path(__file__).parent.parent / "assets" / "nano-q8_0.gguf"
+KEY: Final = "models.chat"
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where models may be: `base` is what a relative path is relative to, `cache` a folder of ours.
+
+    Without a cache a strange model is tried out anew each time.
+    """
+
+    base: Path
+    cache: Path | None = None
+    stores: Stores = field(default_factory=Stores)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model file that has passed the check of its header."""
+
+    info: ModelInfo
+    shipped: bool
+
+    @property
+    def name(self) -> str:
+        """How sessions name it."""
+        return self.info.name
+
+    @property
+    def is_nano(self) -> bool:
+        """Whether it speaks the prompt format of `core.nano` (any file of that training does)."""
+        return str(self.info.values.get("general.name", "")).startswith(nano.MODEL_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A model that could be used: `info` None and `problem` set where it cannot."""
+
+    name: str
+    path: Path
+    store: str
+    info: ModelInfo | None
+    problem: str = ""
+
+
+def find_model(choice: str, places: Places) -> Path:
+    """The file that `default`, a path, or a name from `listed` means.
+
+    Raises ModelUnusableError where there is none, UsageError where a name fits several.
+    """
+    if choice in {DEFAULT, ""}:
+        return SHIPPED
+    given = Path(choice).expanduser()
+    path = given if given.is_absolute() else places.base / given
+    if path.exists() or choice.endswith(".gguf") or choice.startswith((".", "/", "~")):
+        return path
+    wanted = choice.casefold()
+    every = modelstores.find(places.stores)
+    exact = [
+        f for f in every if wanted in {f.name.casefold(), f.name.casefold().rpartition(":")[0]}
+    ]
+    found = exact or [f for f in every if wanted in f.name.casefold()]
+    if len(found) > 1:
+        names = ", ".join(f.name for f in found[:8])
+        msg = f"{choice!r} fits several models: {names}."
+        raise UsageError(msg, hint="Give more of the name, or a path.")
+    if not found:
+        msg = f"There is no model {choice!r}."
+        raise ModelUnusableError(msg, hint="`memos model list` shows those on this machine.")
+    return found[0].path
+
+
+def examine(choice: str, places: Places) -> Model:
+    """The model `choice` names, its header read and checked. Raises ModelUnusableError."""
+    path = find_model(choice, places)
+    if path == SHIPPED and not path.is_file():
+        msg = "This installation has no chat model of its own."
+        raise ModelUnusableError(msg, hint="Name one: `memos model use FILE.gguf`, or --model.")
+    return Model(gguf.read(path), shipped=path == SHIPPED)
+
+
+def of_vault(ws: Workspace, choice: str, places: Places) -> Model:
+    """`examine` for a choice that the vault's own `memos.toml` makes.
+
+    A vault may come from someone else, and a model is parsed by a large C++ program: so a model
+    that lies in the vault is not taken on the vault's word. Raises RefusedError for one.
+    """
+    path = find_model(choice, replace(places, base=ws.root))
+    if path != SHIPPED and path.resolve().is_relative_to(ws.root.resolve()):
+        msg = f"The vault names a model that lies in the vault: {path}. It is not opened for that."
+        raise RefusedError(msg, hint="If you trust it: --model FILE, or move it out of the vault.")
+    return examine(str(path) if path != SHIPPED else DEFAULT, places)
+
+
+def describe(model: Model) -> str:
+    """One line on a model."""
+    info = model.info
+    kind = "answers from memories alone" if model.is_nano else info.architecture
+    size = f"{info.parameters / 1e6:,.1f}M weights {info.quantisation}".rstrip()
+    return f"{info.name} ({kind}, {size}, context {info.context:,}), {info.path}"
+
+
+def load(model: Model, places: Places, *, context: int, notify: Callable[[str], None]) -> Engine:
+    """Open `model` in llama.cpp with a context of at most `context` tokens.
+
+    A model that is not the package's own and was never run here is first run in a child process,
+    because a damaged one may end the process. Raises ModelUnusableError.
+    """
+    from memos_cli.backends.llama import Engine, probe
+
+    path = model.info.path
+    if not model.shipped:
+        facts = _facts(places)
+        fact = f"ran {gguf.digest(path, facts)}"
+        if facts is None or not gguf.remembered(facts, fact):
+            notify(f"Trying the model {model.name} for the first time ...")
+            probe(path)
+            if facts is not None:
+                gguf.remember(facts, fact)
+    return Engine.load(path, n_ctx=context)
+
+
+def engine_log() -> str:
+    """The last lines that llama.cpp wrote in this process."""
+    from memos_cli.backends.llama import log
+
+    return log()
+
+
+def listed(places: Places) -> tuple[Listed, ...]:
+    """The model of the package, then those that other programs have on this machine."""
+    shipped = modelstores.Found(DEFAULT, SHIPPED, "memos")
+    return tuple(_look(found) for found in (shipped, *modelstores.find(places.stores)))
+
+
+def use(
+    ws: Workspace, choice: str, places: Places, *, dry_run: bool = False
+) -> tuple[Model, str | None]:
+    """Make `choice` the chat model of the vault; returns it and the commit (None: no change)."""
+    model = examine(choice, places)
+    value = DEFAULT if model.shipped else str(model.info.path.resolve())
+    of_vault(ws, value, places)  # what chat will refuse is refused here
+    return model, set_config(ws, KEY, value, dry_run=dry_run)
+
+
+def _look(found: modelstores.Found) -> Listed:
+    try:
+        return Listed(found.name, found.path, found.store, gguf.read(found.path))
+    except ModelUnusableError as error:
+        return Listed(found.name, found.path, found.store, None, error.message)
+
+
+def _facts(places: Places) -> Path | None:
+    """The file in which digests and first runs are noted."""
+    if places.cache is None:
+        return None
+    try:
+        places.cache.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return places.cache / "models.json"

@@ -1,0 +1,257 @@
+"""How a model is asked for an answer, and for what to remember of a message.
+
+Two voices: the package's own small model, driven by `core.nano`, which answers by quoting
+memories; and any other GGUF, driven through its own chat template.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+from memos_cli.backends import template
+from memos_cli.backends.template import PLAIN_STOP
+from memos_cli.core import analysis, chatprompt, learning, nano, nano_answer
+from memos_cli.core.chatprompt import Note, Room
+from memos_cli.core.prompt import Turn
+from memos_cli.core.rejected import plain
+from memos_cli.core.stream import Thoughts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from memos_cli.backends.llama import Engine
+    from memos_cli.core.cube import Cube
+    from memos_cli.core.prompt import Completion, Part
+    from memos_cli.ops.models import Model
+
+MAX_EXTRACT_TOKENS: Final = 256
+MAX_PIECES: Final = 8  # of a message that are read for what to learn: nobody types more
+MAX_NANO_TURNS: Final = 8  # of the person, those that share words with the message before others
+MAX_ANSWER_SHARE: Final = 0.5  # of the context, however many tokens are asked for
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a turn computed. `prefix_tokens` were reused, `computed_tokens` prefilled."""
+
+    prefix_tokens: int = 0
+    computed_tokens: int = 0
+    ttft_s: float = 0.0
+    tokens_per_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer: its text, the ids of the memories in its prompt, whether it was cut short."""
+
+    text: str
+    memories: tuple[str, ...]
+    cost: Cost
+    interrupted: bool = False
+    truncated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an answer is made from: memories (best first), pinned ones, the turns, the last asks."""
+
+    recalled: Sequence[Cube]
+    pinned: Sequence[Cube]
+    turns: Sequence[Turn]
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to answer: the instructions, how long, how freely."""
+
+    system: str = chatprompt.SYSTEM
+    max_tokens: int = 512
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Takes the text as it comes, and says when to stop."""
+
+    on_text: Callable[[str], None] = lambda _piece: None
+    should_stop: Callable[[], bool] = lambda: False
+
+
+class Voice(Protocol):
+    """A model that can be asked."""
+
+    def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
+        """The reply to the last turn. Raises RefusedError where it does not fit the context."""
+        ...
+
+    def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
+        """Sentences of `message` that the model would remember."""
+        ...
+
+
+def voice_of(model: Model, engine: Engine) -> Voice:
+    """The voice that fits the model."""
+    return NanoVoice(engine) if model.is_nano else GeneralVoice(engine, model.info.template)
+
+
+class GeneralVoice:
+    """Any chat model, through the template in its file."""
+
+    def __init__(self, engine: Engine, template: str) -> None:
+        """Take an open engine and the template's source, "" for none."""
+        self._engine, self._template = engine, template
+
+    def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
+        """See Voice."""
+        limit = min(manner.max_tokens, int(self._engine.n_ctx * MAX_ANSWER_SHARE))
+        room = Room(self._engine.n_ctx - limit - 32, self._engine.count)
+        fitted = chatprompt.fit(
+            manner.system, _notes(asked.pinned), _notes(asked.recalled), asked.turns, room
+        )
+        parts = self._prompt(fitted.messages)
+        pieces = self._engine.generate(
+            self._engine.tokenize(parts),
+            max_tokens=limit,
+            temperature=manner.temperature,
+            stop=() if self._template else PLAIN_STOP,
+            should_stop=watch.should_stop,
+        )
+        thinking = parts[-1].text.rstrip().endswith(Thoughts.OPEN)
+        text = _shown(pieces, Thoughts(inside=thinking), watch)
+        stats = self._engine.stats
+        return Answer(
+            text=text,
+            memories=fitted.notes,
+            cost=Cost(stats.prefix_tokens, stats.computed_tokens, stats.ttft_s, stats.tokens_per_s),
+            interrupted=stats.finish == "interrupted",
+            truncated=stats.finish == "length",
+        )
+
+    def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
+        """See Voice. The grammar lets it copy sentences of the message and nothing else."""
+        found: list[str] = []
+        for piece in nano.pieces(message)[:MAX_PIECES]:
+            if should_stop():
+                break
+            found += self._propose(piece, should_stop)
+        return tuple(found)
+
+    def _propose(self, piece: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
+        grammar = nano.extract_grammar(piece)
+        tokens = self._engine.tokenize(self._prompt(chatprompt.extract_messages(piece)))
+        if len(tokens) + MAX_EXTRACT_TOKENS > self._engine.n_ctx:
+            return ()
+        done = self._engine.complete(
+            tokens,
+            max_tokens=MAX_EXTRACT_TOKENS,
+            grammar=grammar,
+            should_stop=should_stop,
+            aside=True,
+        )
+        return nano.parse_extract(done.text, piece)
+
+    def _prompt(self, messages: Sequence[Turn]) -> tuple[Part, ...]:
+        return template.render(
+            self._template,
+            messages,
+            bos=self._engine.control_text("bos"),
+            eos=self._engine.control_text("eos"),
+        )
+
+
+def _shown(pieces: Iterable[str], thoughts: Thoughts, watch: Watch) -> str:
+    """The answer in `pieces`, each part of it shown as soon as it is known to be answer."""
+    answer = ""
+    for piece in pieces:
+        if part := thoughts.feed(piece):
+            watch.on_text(part)
+            answer += part
+    if rest := thoughts.finish():
+        watch.on_text(rest)
+    return (answer + rest).rstrip()
+
+
+class NanoVoice:
+    """The package's own model: it quotes memories, or says that it does not know.
+
+    What it is asked, and what becomes of its judgements, is decided by `core.nano_answer`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Take an open engine."""
+        self._engine = engine
+        self._cost = Cost()
+        self._should_stop: Callable[[], bool] = lambda: False
+
+    def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
+        """See Voice. It knows one manner. The memories it quotes are named first."""
+        del manner
+        self._cost, self._should_stop = Cost(), watch.should_stop
+        cubes = (*asked.pinned, *asked.recalled)
+        memories = [nano.MemoryLine(cube.text, cube.created.isoformat()) for cube in cubes]
+        turns = _recent(asked.turns)
+        try:
+            reply = nano_answer.answer(memories, turns, self._complete)
+        except _StoppedError:
+            return Answer("", (), self._cost, interrupted=True)
+        watch.on_text(reply.text)
+        rank = {line: index for index, line in enumerate(nano.lines_of(memories, turns))}
+        rank |= dict.fromkeys(reply.lines, -1)
+        shown = [(rank[line], c.id) for c in cubes if (line := nano.clean(c.text)) in rank]
+        shown.sort(key=lambda item: item[0])
+        return Answer(reply.text, tuple(dict.fromkeys(id_ for _, id_ in shown)), self._cost)
+
+    def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
+        """See Voice."""
+        self._should_stop = should_stop
+        try:
+            pieces = nano.pieces(message)[:MAX_PIECES]
+            return nano_answer.extract("\n".join(pieces), self._complete)
+        except _StoppedError:
+            return ()
+
+    def _complete(self, parts: Sequence[Part], grammar: str, max_tokens: int) -> Completion:
+        if self._should_stop():
+            raise _StoppedError
+        engine, before = self._engine, self._cost
+        done = engine.complete(engine.tokenize(parts), max_tokens=max_tokens, grammar=grammar)
+        self._cost = replace(
+            before,
+            prefix_tokens=before.prefix_tokens + engine.stats.prefix_tokens,
+            computed_tokens=before.computed_tokens + engine.stats.computed_tokens,
+            ttft_s=before.ttft_s + engine.stats.total_s,
+            tokens_per_s=engine.stats.tokens_per_s,
+        )
+        return done
+
+
+class _StoppedError(Exception):
+    """The person stopped the answer."""
+
+
+def _recent(turns: Sequence[Turn]) -> list[Turn]:
+    """The message, and before it what the person said in this chat that may bear on it."""
+    *before, message = turns
+    said = [turn for turn in before if turn.role == "user"]
+    related = chatprompt.relevant(said, message.text, MAX_NANO_TURNS)
+    latest = [turn for turn in said if turn not in related]
+    kept = [*related, *latest[len(latest) - max(0, MAX_NANO_TURNS - len(related)) :]]
+    return [*(turn for turn in said if turn in kept), *_split(message)]
+
+
+def _split(message: Turn) -> list[Turn]:
+    """A message that tells and then asks, as two: the small model judges one question at a time."""
+    sentences = nano.sentences(message.text)
+    asks = [sentence for sentence in sentences if analysis.is_question(sentence)]
+    tells = [sentence for sentence in sentences if sentence not in asks]
+    if not asks or not any(map(learning.statements, tells)):
+        return [message]
+    return [Turn("user", "\n".join(tells)), Turn("user", " ".join(asks))]
+
+
+def _notes(cubes: Sequence[Cube]) -> list[Note]:
+    """Memories as a prompt shows them, dated by when they began to hold or were made."""
+    return [
+        Note(c.text, f"{c.valid_from or c.created:%Y-%m-%d}", c.id) for c in cubes if plain(c.text)
+    ]

@@ -1,0 +1,252 @@
+"""An open vault: what every operation works on, put together once per command."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+import tomllib
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from memos_cli.backends.catalog import Catalog, Entry, damaged
+from memos_cli.core import codec
+from memos_cli.core.cube import ID_ALPHABET, ID_LENGTH, MIN_ID_PREFIX, Cube
+from memos_cli.core.errors import (
+    MemosError,
+    NothingFoundError,
+    NoVaultError,
+    UsageError,
+    VaultDamagedError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+    from pathlib import Path
+
+    from memos_cli.backends.files import Files
+    from memos_cli.backends.git import Git
+
+FORMAT = 1
+CONFIG_FILE = "memos.toml"
+LOCK_TIMEOUT_S = 10.0
+_CONFLICT = re.compile(r"^<{7} .*^={7}$.*^>{7} ", re.DOTALL | re.MULTILINE)
+_IN_CONFLICT = "it holds the conflict markers of a merge in progress"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a command brings along: who acts, the clock, the environment, where messages go.
+
+    `progress(label, total)` is a context manager that yields `advance(n)`.
+    """
+
+    actor: str
+    now: Callable[[], datetime]
+    environ: Mapping[str, str]
+    notify: Callable[[str], None] = lambda _message: None
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = (
+        lambda _label, _total: nullcontext(lambda _n: None)
+    )
+
+
+@dataclass(slots=True)
+class Workspace:
+    """The vault at `root` with its repository, its files and the catalog of what lies in it."""
+
+    root: Path
+    around: Surroundings
+    config: dict[str, Any]
+    read_only: bool
+    git: Git
+    files: Files
+    catalog: Catalog
+    _locked: int = field(default=0)
+
+    @property
+    def actor(self) -> str:
+        """Who runs the command."""
+        return self.around.actor
+
+    @property
+    def notify(self) -> Callable[[str], None]:
+        """Takes a line for the person (stderr)."""
+        return self.around.notify
+
+    def now(self) -> datetime:
+        """The clock of this command, UTC."""
+        return self.around.now()
+
+    def progress(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        """A progress bar for long work; yields `advance(n)`."""
+        return self.around.progress(label, total)
+
+    @contextmanager
+    def lock(self, timeout: float = LOCK_TIMEOUT_S) -> Iterator[None]:
+        """Holds the vault's lock; re-entrant within this workspace. Raises LockTimeoutError."""
+        if self._locked:
+            yield
+            return
+        with self.files.lock(timeout) as fd:
+            self._locked, self.git.lock_fd = 1, fd
+            try:
+                yield
+            finally:
+                self._locked, self.git.lock_fd = 0, None
+
+    def require_writable(self) -> None:
+        """Raises the sentence for a vault that this version, or this account, may only read."""
+        number = self.config.get("format", FORMAT)
+        if not isinstance(number, int) or number > FORMAT:
+            msg = f"The vault has format {number}; this memos writes format {FORMAT}."
+            raise VaultDamagedError(msg, hint="It can be read. Update memos to change it.")
+        if self.read_only:
+            msg = f"The vault {self.root} cannot be written by this account."
+            raise MemosError(msg)
+
+    def refresh(self, written: Sequence[str] | None = None) -> None:
+        """Brings the catalog to the files as they are: reads those whose stat fields changed.
+
+        With `written` only these memory files are looked at: those that a command has just written.
+        """
+        try:
+            self._refresh(written)
+        except sqlite3.Error as error:
+            self.catalog.close()
+            if damaged(error) and not self.read_only:  # it is a cache: start over
+                self.catalog = Catalog(self.root / ".memos" / "catalog.db", anew=True)
+            else:
+                self.notify(f"The catalog cannot be kept ({error}): every memory is read again.")
+                self.catalog = Catalog(None)
+            self._refresh()
+
+    def _refresh(self, written: Sequence[str] | None = None) -> None:
+        scanned_ns = _file_clock(self.root)
+        if written is None:
+            seen, problems = self.files.scan()
+            known = self.catalog.signatures()
+        else:
+            seen, problems = [s for s in map(self.files.seen, written) if s], []
+            entries = filter(None, map(self.catalog.get, written))
+            known = {entry.path: entry.signature for entry in entries}
+        fresh, labels = [], dict(problems)
+        changed = [s for s in seen if known.get(s.path) != s.signature]
+        with self.progress("Reading memories", len(changed)) as advance:
+            for item in changed:
+                racy = self.catalog.racy(item.changed_ns, scanned_ns)
+                fresh.append(self._read_entry(item.path, "" if racy else item.signature))
+                advance(1)
+        present = {s.path for s in seen} | labels.keys()
+        for path in known.keys() - present:  # what lies in a folder that cannot be read is not gone
+            why = next((w for f, w in problems if path.startswith(f"{f}/")), None)
+            if why:
+                labels[path] = why
+        fresh += [self._problem(path, why) for path, why in labels.items()]
+        lost = known.keys() - present - labels.keys()
+        if fresh:
+            self.catalog.put(fresh)
+        if lost:
+            self.catalog.remove(lost)
+
+    def _read_entry(self, path: str, signature: str) -> Entry:
+        before = self.catalog.get(path)
+        try:
+            data = self.files.read(path)
+        except (OSError, MemosError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            return _keep(before, path, f"it cannot be read: {why}")
+        blob = self.git.blob_id(data)
+        synced = before.synced if before else None
+        try:
+            cube = codec.parse(data)
+            if _CONFLICT.search(cube.text) and self.git.in_progress():
+                signature = ""  # to be read again: the same bytes may be meant once it is over
+                raise codec.CodecError(_IN_CONFLICT)  # noqa: TRY301 - as if it were not TOML
+        except codec.CodecError as error:
+            kept = _keep(before, path, str(error))
+            return Entry(path, blob, signature, kept.id, kept.namespace, kept.digest, str(error),
+                         kept.good, synced)  # fmt: skip
+        digest = text_digest(cube)
+        return Entry(path, blob, signature, cube.id, cube.namespace, digest, None, blob, synced)
+
+    def _problem(self, path: str, why: str) -> Entry:
+        return _keep(self.catalog.get(path), path, why)
+
+    # -- finding memories ------------------------------------------------------------------------
+
+    def find(self, prefix: str) -> Entry:
+        """The file of the one memory whose id begins with `prefix`.
+
+        Raises UsageError for a malformed or ambiguous prefix, NothingFoundError for none.
+        """
+        wanted = check_prefix(prefix)
+        found = self.catalog.with_prefix(wanted)
+        if not found:
+            msg = f"No memory has an id that begins with {wanted}."
+            raise NothingFoundError(msg)
+        if len(found) > 1:
+            ids = ", ".join(entry.id or "" for entry in found)
+            msg = f"{wanted} fits several memories: {ids}."
+            raise UsageError(msg)
+        return found[0]
+
+    def load(self, prefix: str) -> tuple[Entry, Cube, bytes]:
+        """`find`, with the memory and the bytes of its file (the last readable ones if damaged)."""
+        entry = self.find(prefix)
+        if entry.error is None:
+            data = self.files.read(entry.path)
+            try:
+                return entry, codec.parse(data), data
+            except codec.CodecError as error:
+                why = str(error)
+        else:
+            why = entry.error
+        msg = f"{entry.path} is damaged: {why}."
+        raise VaultDamagedError(msg, hint="Mend it with an editor, or `memos restore` it.")
+
+
+def check_prefix(prefix: str) -> str:
+    """The start of an id as ids are written. UsageError where no id can begin like that."""
+    wanted = prefix.strip().lower()
+    if not MIN_ID_PREFIX <= len(wanted) <= ID_LENGTH or set(wanted) - set(ID_ALPHABET):
+        msg = f"{prefix!r} is no id."
+        hint = f"An id, or at least {MIN_ID_PREFIX} characters of its start, as listings show."
+        raise UsageError(msg, hint=hint)
+    return wanted
+
+
+def text_digest(cube: Cube) -> bytes:
+    """What two memories share when they say the same in the same namespace: 16 bytes."""
+    return hashlib.sha256(f"{cube.namespace}\0{cube.text}".encode()).digest()[:16]
+
+
+def _keep(before: Entry | None, path: str, why: str) -> Entry:
+    if before is None:
+        return Entry(path, None, "", None, None, None, why, None, None)
+    return Entry(path, before.blob, "", before.id, before.namespace, before.digest, why,
+                 before.good, before.synced)  # fmt: skip
+
+
+def _file_clock(root: Path) -> int:
+    """The file system's own idea of now: what racily clean files are judged by."""
+    probe = root / ".memos" / "clock"
+    try:
+        probe.write_bytes(b"")
+        return probe.stat().st_mtime_ns
+    except OSError:
+        return 0  # nothing can be trusted as unchanged: read it again
+
+
+def read_config(root: Path) -> dict[str, Any]:
+    """`memos.toml` as a dict. VaultDamagedError where it is no TOML."""
+    try:
+        return tomllib.loads((root / CONFIG_FILE).read_text("utf-8"))
+    except FileNotFoundError:
+        msg = f"{root} is no vault: it has no {CONFIG_FILE}."
+        raise NoVaultError(msg, hint="`memos init` makes one there.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"{root / CONFIG_FILE} is not TOML: {error}"
+        raise VaultDamagedError(msg) from None

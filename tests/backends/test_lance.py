@@ -1,0 +1,217 @@
+"""The LanceDB table: what is written is found, damage is an error, the private core is as known."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from memos_cli.backends import lance
+from memos_cli.backends.lance import Lance, TableError
+from memos_cli.core.query import Query
+from memos_cli.core.rows import Overlay, Record, bucket_of, key_of, micros, split_key, where_of
+from memos_cli.core.when import require_when
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DIM = 4
+NOW = require_when("2026-11-22T12:00:00Z", None)  # type: ignore[arg-type]
+
+
+def key(number: int) -> str:
+    return key_of(f"memories/{number}.md", f"{number:040x}")
+
+
+def record(number: int, *, live: bool = True, **fields: object) -> Record:
+    values = {
+        "id": f"id{number}", "kind": "fact", "state": "activated", "namespace": "default",
+        "author": "user", "source": "cli", "session": "", "speaker": "", "tags": [],
+        "terms": f"word{number} common", "created": micros(NOW) + number, "expires": None,
+        "valid_until": None, "priority": 0, "traits": 0, "length": 2, "pinned": False,
+        "data": b"data%d" % number,
+    }  # fmt: skip
+    values["bucket"] = bucket_of(str(fields.get("session", "")))
+    vector = np.zeros(DIM, np.float32)
+    vector[number % DIM] = 1
+    return Record(key(number), live, {**values, **fields}, vector.tobytes())
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Lance:
+    made = Lance(tmp_path / "lance", "test", DIM)
+    made.create()
+    return made
+
+
+def test_rows_are_found_by_word_vector_and_session(table: Lance) -> None:
+    table.write([record(n, session="s" if n < 3 else "") for n in range(10)], [], [])
+    (found,) = table.match(["word7"], "live", 10)
+    assert found.key == key(7)
+    assert found.terms == "word7 common"
+    assert len(table.match(["common"], "live", 4)) == 4
+    assert table.count("common", "live") == 10
+    near = table.nearest(np.array([0, 1, 0, 0], np.float32), "live", 3, terms=False)
+    assert {f.key for f in near} == {key(1), key(5), key(9)}
+    assert {f.key for f in table.sessions(["s"], "live", terms=True)} == {key(n) for n in range(3)}
+    assert table.data([found.row]) == {found.row: b"data7"}
+    assert table.vectors([found.row])[found.row].tolist() == [0, 0, 0, 1]
+    totals = table.totals("live")
+    assert (totals.turns, totals.notes, totals.sessions) == (3, 7, 1)
+    assert (totals.turn_terms, totals.note_terms) == (6, 14)
+
+
+def test_an_empty_table_answers(table: Lance) -> None:
+    assert table.match(["word"], "live", 10) == []
+    assert table.nearest(np.ones(DIM, np.float32), "live", 3, terms=True) == []
+    assert table.totals("live").notes == 0
+    assert table.keys() == set()
+
+
+def test_one_write_adds_revives_and_buries(table: Lance) -> None:
+    table.write([record(1), record(2, live=False)], [], [])
+    before = table.version()
+    table.write([record(3)], [key(2), key(8)], [key(1), key(9)])
+    assert table.keys() == {key(2), key(3)}
+    assert table.keys("true") == {key(1), key(2), key(3)}
+    assert table.version() == before + 1
+    assert table.present([key(1), key(9)]) == {key(1)}
+
+
+def test_writing_again_replaces(table: Lance) -> None:
+    table.write([record(1), record(2)], [], [])
+    table.write([record(1, terms="other")], [], [])
+    assert [f.key for f in table.match(["other"], "live", 9)] == [key(1)]
+    assert table.match(["word1"], "live", 9) == []
+    assert len(table.keys("true")) == 2
+
+
+def test_rows_not_yet_in_the_index_are_found_and_compaction_loses_nothing(table: Lance) -> None:
+    for number in range(6):
+        table.write([record(number)], [], [])
+    assert table.count("common", "live") == 6
+    table.compact()
+    assert table.count("common", "live") == 6
+    assert table.match(["word5"], "live", 9)[0].key == key(5)
+
+
+def test_odd_words_are_no_syntax(table: Lance) -> None:
+    table.write([record(1, terms="c++ it's a:b (x) * \u7eff\u8336")], [], [])
+    for term in ("c++", "it's", "a:b", "(x)", "*", "\u7eff\u8336"):
+        assert [f.key for f in table.match([term], "live", 9)] == [key(1)], term
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (Query("q"), {1, 2, 3, 7}),
+        (Query("q", kinds=("event",)), {2}),
+        (Query("q", states=("archived",)), {4}),
+        (Query("q", namespaces=("o'brien",)), {3}),
+        (Query("q", tags=("a",)), {1, 2}),
+        (Query("q", tags=("a", "b")), {1}),
+        (Query("q", skip_sources=("cli",)), {7}),
+        (Query("q", since=require_when("2026-11-22T12:00:00.000003Z", NOW)), {3, 7}),
+        (Query("q", until=require_when("2026-11-22T12:00:00.000002Z", NOW)), {1, 2}),
+    ],
+)
+def test_filters(table: Lance, query: Query, expected: set[int]) -> None:
+    table.write(
+        [
+            record(1, tags=["a", "b"]),
+            record(2, kind="event", tags=["a"]),
+            record(3, namespace="o'brien"),
+            record(4, state="archived"),
+            record(5, expires=micros(NOW)),
+            record(6, valid_until=micros(NOW) - 1),
+            record(7, expires=micros(NOW) + 1, source="chat:x"),
+            record(8, live=False),
+        ],
+        [],
+        [],
+    )
+    assert table.keys(where_of(query, NOW)) == {key(n) for n in expected}
+
+
+def test_an_overlay_is_another_tree(table: Lance) -> None:
+    table.write([record(1), record(2), record(3, live=False)], [], [])
+    overlay = Overlay(frozenset({key(1)}), frozenset({key(3)}))
+    assert table.keys(where_of(Query("q"), NOW, overlay)) == {key(2), key(3)}
+    assert table.keys(where_of(Query("q"), NOW, Overlay(frozenset(), frozenset()))) == {
+        key(1),
+        key(2),
+    }
+
+
+def test_keys_are_taken_apart_again() -> None:
+    assert split_key(key_of("memories/a b.md", "f" * 40)) == ("memories/a b.md", "f" * 40)
+
+
+def test_what_is_not_there_or_damaged_is_an_error_until_made_anew(
+    table: Lance, tmp_path: Path
+) -> None:
+    table.write([record(1)], [], [])
+    with pytest.raises(TableError):
+        Lance(tmp_path / "lance", "other", DIM).open()
+    with pytest.raises(TableError):
+        table.keys("no_such_column = 1")
+    for manifest in table.folder.glob("*.lance/_versions/*"):
+        manifest.write_bytes(b"torn")
+    again = Lance(tmp_path / "lance", "test", DIM)
+    with pytest.raises(TableError):
+        again.open()
+    again.create()
+    again.write([record(2)], [], [])
+    assert again.keys() == {key(2)}
+
+
+def test_missing_data_is_an_error_when_it_is_read(table: Lance, tmp_path: Path) -> None:
+    table.write([record(1)], [], [])
+    for data in table.folder.glob("*.lance/data"):
+        shutil.rmtree(data)
+    again = Lance(tmp_path / "lance", "test", DIM)
+    again.open()
+    with pytest.raises(TableError):
+        again.data([again.match(["word1"], "live", 1)[0].row])
+
+
+def test_a_second_handle_sees_the_newest_version_once_it_opens_again(table: Lance) -> None:
+    other = Lance(table.folder, "test", DIM)
+    other.open()
+    table.write([record(1)], [], [])
+    other.open()
+    assert other.keys() == {key(1)}
+
+
+def test_a_purge_leaves_no_byte(table: Lance) -> None:
+    table.write([record(1, data=b"the secret", terms="sesame"), record(2)], [], [])
+    table.compact()
+    table.purge(["id1"])
+    assert table.keys("true") == {key(2)}
+    everything = b"".join(p.read_bytes() for p in table.folder.rglob("*") if p.is_file())
+    assert b"the secret" not in everything
+    assert b"sesame" not in everything
+
+
+def test_the_private_core_has_what_is_used_of_it() -> None:
+    core = lance._core()
+    table_names = (
+        "query", "take_row_ids", "execute_merge_insert", "optimize", "delete", "list_indices",
+        "create_index", "set_unenforced_primary_key", "checkout_latest", "version", "count_rows",
+    )  # fmt: skip
+    assert all(hasattr(core.Table, name) for name in table_names)
+    shared = ("where", "limit", "with_row_id")
+    for kind in (core.Query, core.FTSQuery, core.VectorQuery):
+        assert all(hasattr(kind, name) for name in (*shared, "select_columns"))
+
+
+def test_our_full_text_settings_are_those_lancedb_knows() -> None:
+    from dataclasses import fields
+
+    from lancedb.index import FTS
+
+    known = {f.name for f in fields(FTS)}
+    ours = {name for name in vars(lance._Fts) if not name.startswith("__")}
+    assert ours == known

@@ -1,0 +1,1 @@
+"""Scripts that make the assets of the package from this repository and pip packages alone."""

@@ -1,0 +1,48 @@
+"""Quantise the table to int8 and write the asset: vectors, scales, vocabulary, sha256 list."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from training.embedder.wheels import sha256_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+LEVELS: Final = 127
+
+
+def quantise(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
+    """Return int8 rows (n, dim) and one float16 scale per row (n,), so row ~ int8 * scale.
+
+    The scale is rounded to float16 first and the row divided by the rounded value, so that the
+    rounding of the scale adds no error.
+    """
+    peak = np.abs(table).max(axis=1)
+    scales = (peak / LEVELS).astype(np.float16)
+    safe = np.where(scales > 0, scales, 1).astype(np.float32)
+    rows = np.clip(np.rint(table / safe[:, None]), -LEVELS, LEVELS).astype(np.int8)
+    rows[scales == 0] = 0
+    return rows, scales
+
+
+def write_asset(table: NDArray[np.float32], tokens: Sequence[str], folder: Path) -> None:
+    """Write the four files of the asset to `folder`.
+
+    The table is first scaled so that its mean row has length 1: only directions count, and the
+    float16 scales then lie far from the limits of their range.
+    """
+    norms = np.linalg.norm(table, axis=1)
+    rows, scales = quantise(table / norms[norms > 0].mean())
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "embedder.i8.npy", rows, allow_pickle=False)
+    np.save(folder / "embedder.scale.npy", scales, allow_pickle=False)
+    (folder / "embedder.vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
+    names = ("embedder.i8.npy", "embedder.scale.npy", "embedder.vocab.txt")
+    lines = [f"{sha256_file(folder / name)}  {name}\n" for name in names]
+    (folder / "embedder.sha256").write_text("".join(lines), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Trains the small chat model that ships with memos, from nothing, on one CPU core."""

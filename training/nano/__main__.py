@@ -1,0 +1,112 @@
+"""`python -m training.nano`: tokenizer, training legs, export. Resumes from its checkpoint."""
+
+# ruff: noqa: E501, N812, S108, PLR0915
+# A script: figures and paths where they are used.
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from training.nano import evaluate, style, tokenizer
+from training.nano.batches import Loader
+from training.nano.model import Config, Nano, structured_init
+from training.nano.optim import optimizers
+from training.nano.tasks import Maker
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--work", type=Path, default=Path("/tmp/nano"), help="checkpoints and caches")
+    p.add_argument("--name", default="leg1", help="checkpoint to write (and to resume from)")
+    p.add_argument("--start", default="", help="checkpoint to take the weights from")
+    p.add_argument("--minutes", type=float, default=40, help="CPU minutes of this leg")
+    p.add_argument("--muon", type=float, default=0.01)
+    p.add_argument("--adam", type=float, default=3e-3)
+    p.add_argument("--decay", type=float, default=0.7, help="share of the leg with linear decay")
+    p.add_argument("--floor", type=float, default=0.02, help="last learning rate over the first")
+    p.add_argument("--long", type=float, default=0.0, help="share of steps with rows of 512")
+    p.add_argument("--lines", type=int, default=8, help="most memory lines in rows of 256")
+    p.add_argument("--copies", type=float, default=0.0, help="share of rows of repeated tokens")
+    p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--no-compile", action="store_true")
+    return p.parse_args()
+
+
+def main() -> None:
+    """One leg of training; see README.md for the legs that made the shipped file."""
+    args = arguments()
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    sentences = style.natural_sentences(args.work / "sentences.txt")
+    encoder = tokenizer.Encoder(tokenizer.build(args.work / "tokenizer.json", sentences))
+    model = Nano(Config(vocab=encoder.tokenizer.get_vocab_size()))
+    structured_init(model)
+    muon, adam = optimizers(model)
+    saved = args.work / f"{args.name}.pt"
+    used, step, tokens = 0.0, 0, 0
+    if saved.exists():
+        state = torch.load(saved, weights_only=True)
+        model.load_state_dict(state["model"])
+        adam.load_state_dict(state["adam"])
+        muon.buffers = state["muon"]
+        used, step, tokens = state["used"], state["step"], state["tokens"]
+    elif args.start:
+        model.load_state_dict(
+            torch.load(args.work / f"{args.start}.pt", weights_only=True)["model"]
+        )
+    maker = Maker(random.Random(args.seed * 1_000_003 + step), sentences)
+    short = Loader(maker, encoder, rows=10, length=256, max_lines=args.lines, copies=args.copies)
+    long = Loader(maker, encoder, rows=4, length=512, max_lines=32)
+    forward = model if args.no_compile else torch.compile(model, dynamic=False)
+    began, losses, budget = time.process_time() - used, [], args.minutes * 60
+    next_eval = used + 240
+    while (used := time.process_time() - began) < budget:
+        loader = long if maker.rng.random() < args.long else short
+        inputs, positions, bias, at, target = loader.batch()
+        hidden = forward(inputs, positions, bias).flatten(0, 1)[at]
+        loss = F.cross_entropy(model.logits(hidden), target)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        share = min(1.0, (1 - used / budget) / args.decay) * (1 - args.floor) + args.floor
+        share *= min(1.0, (step + 1) / 20)
+        adam.param_groups[0]["lr"] = args.adam * share
+        muon.step(args.muon * share)
+        adam.step()
+        model.zero_grad(set_to_none=True)
+        step += 1
+        tokens += int(inputs.numel())
+        losses.append(float(loss.detach()))
+        if step % 50 == 0:
+            print(
+                f"{step} {tokens / 1e6:.2f}M {used:.0f}s loss {sum(losses) / len(losses):.4f} lr {share:.3f}",
+                flush=True,
+            )
+            losses.clear()
+        if used > next_eval:
+            next_eval = used + 300
+            print(evaluate.report(model, encoder, sentences), flush=True)
+            save(saved, model, adam, muon, (used, step, tokens))
+    save(saved, model, adam, muon, (used, step, tokens))
+    print(evaluate.report(model, encoder, sentences, n=60), flush=True)
+
+
+def save(
+    path: Path, model: Nano, adam: torch.optim.AdamW, muon: object, at: tuple[float, int, int]
+) -> None:
+    """Write a checkpoint whole or not at all."""
+    state = {"model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers}  # type: ignore[attr-defined]
+    state |= {"used": at[0], "step": at[1], "tokens": at[2]}
+    part = path.with_suffix(".part")
+    torch.save(state, part)
+    part.replace(path)
+
+
+if __name__ == "__main__":
+    main()
