@@ -14,7 +14,7 @@ from memos_cli.core.cube import Kind, State
 from memos_cli.core.errors import UsageError, VaultDamagedError
 from memos_cli.core.query import Query
 from memos_cli.core.ranking import RANKINGS
-from memos_cli.ops import recall as recall_module
+from memos_cli.ops import scoring
 from memos_cli.ops.capture import NewMemory, add
 from memos_cli.ops.recall import Searcher
 from tests.harness import git, memory_file, snapshot
@@ -177,7 +177,7 @@ def test_many_matches_are_counted_apart(vault: Path, monkeypatch: pytest.MonkeyP
     said = [turn(at, "Ada", f"tea {'berlin' if at == 7 else at}") for at in range(30)]
     put(vault, *said, *(NewMemory(f"tea note {n}") for n in range(10)))
     whole = texts(vault, "tea berlin", k=50)
-    monkeypatch.setattr(recall_module, "MATCHES", 5)
+    monkeypatch.setattr(scoring, "MATCHES", 5)
     cut = texts(vault, "tea berlin", k=50)
     assert whole[0] == cut[0] == "tea berlin"
 
