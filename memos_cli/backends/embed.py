@@ -23,6 +23,7 @@ ASSETS: Final = Path(__file__).parent.parent / "assets"
 VECTORS: Final = "embedder.i8.npy"
 SCALES: Final = "embedder.scale.npy"
 VOCAB: Final = "embedder.vocab.txt"
+AKIN: Final = "embedder.akin.npy"
 SUMS: Final = "embedder.sha256"
 
 MAX_WORD: Final = 100  # characters; a longer word is unknown, as in BERT's own tokenizer
@@ -91,8 +92,13 @@ class WordPiece:
 
     def __init__(self, tokens: Sequence[str]) -> None:
         """Take the vocabulary in the order of its ids."""
+        self.tokens = tokens
         self._ids = dict(zip(tokens, range(len(tokens)), strict=True))
         self._cache: dict[str, tuple[int, ...]] = {}
+
+    def whole(self, word: str) -> int | None:
+        """Return the id of the token that is this very word, if there is one."""
+        return self._ids.get(word)
 
     def _pieces(self, word: str) -> list[int]:
         """Return ids of the longest pieces from the left; none if any part is unknown."""
@@ -138,14 +144,19 @@ class StaticEmbedder:
         tokenizer: WordPiece,
         vectors: NDArray[np.int8],
         scales: NDArray[np.float16],
+        akin: NDArray[np.uint16],
         digest: str,
     ) -> None:
-        """Hold a table of int8 `vectors` (tokens, dim); row i counts ``vectors[i] * scales[i]``."""
+        """Hold a table of int8 `vectors` (tokens, dim); row i counts ``vectors[i] * scales[i]``.
+
+        `akin` (tokens, n, 2) names tokens near to each, with cosines in 65535ths; 0 ends a row.
+        """
         self.tokenizer = tokenizer
         self.digest = digest
         self.dim = int(vectors.shape[1])
         self._vectors = vectors
         self._scales = scales
+        self._akin = akin
 
     @classmethod
     def load(cls, folder: Path | None = None) -> StaticEmbedder:
@@ -161,10 +172,19 @@ class StaticEmbedder:
         tokens = (where / VOCAB).read_text(encoding="utf-8").removesuffix("\n").split("\n")
         vectors = np.load(where / VECTORS, mmap_mode="r", allow_pickle=False)
         scales = np.load(where / SCALES, allow_pickle=False)
-        if vectors.shape[:-1] != (len(tokens),) or scales.shape != (len(tokens),):
+        akin = np.load(where / AKIN, mmap_mode="r", allow_pickle=False)
+        if not vectors.shape[:-1] == akin.shape[:-2] == scales.shape == (len(tokens),):
             message = f"embedder asset in {where}: tables and vocabulary do not fit together"
             raise ValueError(message)
-        return cls(WordPiece(tokens), vectors, scales, digest)
+        return cls(WordPiece(tokens), vectors, scales, akin, digest)
+
+    def akin(self, word: str) -> list[tuple[str, float]]:
+        """Return lower-case words near in sense to a lower-case one, with cosines, best first."""
+        token = self.tokenizer.whole(word)
+        if token is None:
+            return []
+        near = self._akin[token].tolist()
+        return [(self.tokenizer.tokens[other], cosine / 65_535) for other, cosine in near if cosine]
 
     def embed(self, texts: Sequence[str], shrink: float = 0.0) -> NDArray[np.float32]:
         """Return vectors (len(texts), dim), float32, each of length 1.

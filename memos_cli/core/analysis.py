@@ -99,6 +99,12 @@ def terms(text: str) -> list[str]:
 
 
 _ASCII_WORD: Final = re.compile(r"[a-z0-9]+")
+_LETTERS: Final = re.compile(r"[a-z]+")
+
+
+def words(text: str) -> list[str]:
+    """The folded words of `text` in Latin letters, as they stand: not stemmed, none left out."""
+    return _LETTERS.findall(fold(text))
 
 
 def _contract(match: re.Match[str]) -> str:

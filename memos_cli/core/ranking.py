@@ -4,11 +4,13 @@ Pure functions over what the tables return; no numpy, because a question touches
 rows and few of its terms occur in one. The stack, measured on LoCoMo (`bench/locomo.py`):
 
     text     BM25 / den, den = the sum of the idf of the question's terms, unknown ones at the
-             largest idf: "coverage", so that one weight fits long and short questions alike
-    vector   cosine of the question with the memory; a turn's vector leans on its neighbours'
-    context  for turns of a conversation alone: BM25 of the turns around it, more when the turn
-             before was a question; BM25 of its session; the speaker named in the question;
-             small priors
+             largest idf: "coverage", so that one weight fits long and short questions alike; and
+             the share of the question's word pairs that stand side by side
+    vector   cosine of the question with the memory, a turn's vector leaning on its neighbours';
+             and BM25 of words near in sense to those of the question that are missing
+    context  for turns of a conversation alone: the share of the question that the turn and those
+             around it cover together; BM25 of the turns before it, more when the last was a
+             question; BM25 of its session; the speaker named in the question; small priors
     time     the question asks when, and the turn names a time
 
 BM25 is Robertson and Zaragoza's (2009) with Lucene's idf, ln(1 + (N - n + 0.5) / (n + 0.5)).
@@ -20,12 +22,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import compress
+from operator import add
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import analysis
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from memos_cli.core.matching import Match, Question
 
 ASKS: Final = 1  # trait: the turn is a question
 TELLS_TIME: Final = 2  # trait: the text names a time
@@ -39,30 +45,30 @@ _MAX_PRIORITY: Final = 4
 class Weights:
     """Every number of the ranking, found on LoCoMo's dev conversations; the optimum is broad.
 
-    `neighbours` holds (distance in turns, weight). `window` is how much of the vectors of the
-    turns before and after is added to a turn's own. `note` makes a note, which has no context,
-    comparable with a turn, so that in a vault with both neither buries the other (found on a
-    conversation among PrefEval's preferences); it changes nothing where there is only one kind.
+    `around` weighs what the turns `reach` cover together, `neighbours` holds (distance in turns,
+    weight of that turn's own score). `window` is how much of the vectors of the turns before and
+    after is added to a turn's own. `akin` is for words near in sense, `phrase` for pairs. `note`
+    makes a note, which has no context, comparable with a turn, so that in a vault with both neither
+    buries the other (found on a conversation among PrefEval's preferences); it changes nothing
+    where there is only one kind.
     `near` is the cosine from which on a memory answers without any of the question's words: below
     it lies what meaningless questions find, above it what PrefEval's indirect ones should.
     """
 
     text: float = 1.0
     vector: float = 1.0
-    neighbours: tuple[tuple[int, float], ...] = (
-        (-1, 0.4),
-        (1, 0.2),
-        (-2, 0.3),
-        (2, 0.2),
-        (3, 0.2),
-    )
-    after_question: float = 0.6
+    akin: float = 0.4
+    phrase: float = 0.3
+    around: float = 0.5
+    reach: tuple[int, ...] = (-2, -1, 0, 1)
+    neighbours: tuple[tuple[int, float], ...] = ((-1, 0.2), (-2, 0.1))
+    after_question: float = 0.5
     session: float = 0.5
-    speaker: float = 0.4
+    speaker: float = 0.5
     window: float = 0.5
     asks: float = -0.2
     about_self: float = 0.1
-    time: float = 0.1
+    time: float = 0.4
     length: float = 0.1
     priority: float = 0.05
     note: float = 2.3
@@ -75,8 +81,8 @@ class Weights:
 
 FULL: Final = Weights()
 _BM25: Final = Weights(
-    vector=0, neighbours=(), after_question=0, session=0, speaker=0, window=0, asks=0, about_self=0,
-    time=0, length=0, priority=0, note=1,
+    vector=0, akin=0, phrase=0, around=0, neighbours=(), after_question=0, session=0, speaker=0,
+    window=0, asks=0, about_self=0, time=0, length=0, priority=0, note=1,
 )  # fmt: skip
 RANKINGS: Final[Mapping[str, Weights]] = {
     "full": FULL,
@@ -87,32 +93,12 @@ RANKINGS: Final[Mapping[str, Weights]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question as the ranking sees it: its distinct search terms, and whether it asks when."""
-
-    text: str
-    terms: tuple[str, ...]
-    asks_when: bool
-
-    @classmethod
-    def of(cls, text: str) -> Question:
-        """The question that `text` asks."""
-        found = tuple(dict.fromkeys(analysis.terms(text)))
-        return cls(text, found, analysis.asks_when(text))
-
-    def count(self, terms: str) -> tuple[int, ...]:
-        """How often each of the question's terms occurs in a row's space-joined `terms`."""
-        there = terms.split(" ")
-        return tuple([there.count(term) for term in self.terms])
-
-
-@dataclass(frozen=True, slots=True)
 class Row:
     """A memory as far as its score needs it.
 
     `session` is "" for a note; for a turn it names its thread and day. `created` orders the turns
-    of a session (microseconds since 1970), `key` breaks ties. `length` is in terms; `counts` has
-    the frequency of each term of the question.
+    of a session (microseconds since 1970), `key` breaks ties. `length` is in terms; `match` says
+    what it has of the question.
     """
 
     key: str
@@ -122,7 +108,7 @@ class Row:
     speaker: str
     traits: int
     priority: int
-    counts: tuple[int, ...]
+    match: Match
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +130,16 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The weighted parts of a score, which add up to `total`; about 1 is a full answer."""
+    """The weighted parts of a score, which add up to `total`; about 1 is a full answer.
+
+    `cosine` is that of the question with the memory, before any weight; it is not added.
+    """
 
     text: float
     vector: float
     context: float
     time: float
+    cosine: float = 0.0
 
     @property
     def total(self) -> float:
@@ -164,20 +154,36 @@ def idf(rows: int, frequency: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Bm25:
-    """BM25 of one kind of document, divided by the sum of the question's idf."""
+    """BM25 of one kind of document, divided by `den`, the sum of the question's idf.
+
+    `pairs` and `pair_den` are the same for the question's pairs of neighbouring terms, each of
+    which weighs as much as its terms do in the mean.
+    """
 
     idf: tuple[float, ...]
     k1: float
     b: float
     mean: float
     den: float
+    pairs: tuple[float, ...] = ()
+    pair_den: float = 1.0
 
     @classmethod
-    def of(cls, rows: int, frequency: Sequence[int], k1: float, b: float, mean: float) -> _Bm25:
+    def of(
+        cls,
+        question: Question,
+        rows: int,
+        frequency: Sequence[int],
+        *,
+        k1: float,
+        b: float,
+        mean: float,
+    ) -> _Bm25:
         values = tuple(idf(rows, n) for n in frequency)
-        return cls(values, k1, b, mean or 1.0, sum(values) or 1.0)
+        pairs = tuple((values[x] + values[y]) / 2 for x, y in question.pairs)
+        return cls(values, k1, b, mean or 1.0, sum(values) or 1.0, pairs, sum(pairs) or 1.0)
 
-    def score(self, counts: Sequence[int], length: int) -> float:
+    def score(self, counts: Sequence[float], length: int) -> float:
         """0 where no term occurs; 1 where all do once, in a document of mean length."""
         if not any(counts):
             return 0.0
@@ -186,28 +192,48 @@ class _Bm25:
         found = [w * n * k1 / (n + norm) for w, n in zip(self.idf, counts, strict=True) if n]
         return sum(found) / self.den
 
+    def coverage(self, there: Sequence[object]) -> float:
+        """The share (0 to 1) of the terms that are there, each by its idf."""
+        return sum(compress(self.idf, there)) / self.den
+
+    def phrases(self, there: Sequence[bool]) -> float:
+        """The share (0 to 1) of the pairs that are there."""
+        return sum(compress(self.pairs, there)) / self.pair_den
+
 
 def lexical(
     question: Question, rows: Iterable[Row], stats: Stats, weights: Weights = FULL
 ) -> dict[str, Score]:
-    """`{key: Score}` of every row but for its vector part, which `with_vector` adds.
+    """`{key: Score}` of every row but for the cosine, which `with_vector` adds.
 
     The turns of a session must be there all or the neighbours of a turn count as silent; the
     order of `rows` does not matter.
     """
     w = weights
-    turn = _Bm25.of(stats.rows, stats.frequency, w.turn_k1, w.turn_b, stats.turn)
-    note = _Bm25.of(stats.rows, stats.frequency, w.note_k1, w.note_b, stats.note)
-    whole = _Bm25.of(stats.sessions, stats.session_frequency, w.note_k1, w.note_b, stats.session)
-    scale = _scale(w)
+    turn = _Bm25.of(
+        question, stats.rows, stats.frequency, k1=w.turn_k1, b=w.turn_b, mean=stats.turn
+    )
+    note = _Bm25.of(
+        question, stats.rows, stats.frequency, k1=w.note_k1, b=w.note_b, mean=stats.note
+    )
+    whole = _Bm25.of(
+        question,
+        stats.sessions,
+        stats.session_frequency,
+        k1=w.note_k1,
+        b=w.note_b,
+        mean=stats.session,
+    )
     found: dict[str, Score] = {}
     for name, members in by_session(rows).items():
         if name:
             found |= _session(question, members, turn, whole, w)
             continue
         for row in members:
-            text = w.text * note.score(row.counts, row.length) / (w.text + w.vector)
-            found[row.key] = Score(text, 0.0, _priority(row, w) / scale, 0.0)
+            text, akin = _own(row, note, w)
+            scale = w.text + w.vector
+            prior = _priority(row, w) / _scale(w)
+            found[row.key] = Score(text / scale, akin / scale, prior, 0.0)
     return found
 
 
@@ -221,17 +247,27 @@ def by_session(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
+def _own(row: Row, bm25: _Bm25, w: Weights) -> tuple[float, float]:
+    """What a memory has by its own words: `(exactly, in sense)`, weighted but not scaled."""
+    match = row.match
+    exact = akin = 0.0
+    if any(match.counts):
+        exact = w.text * bm25.score(match.counts, row.length)
+        if w.phrase and any(match.pairs):
+            exact += w.phrase * bm25.phrases(match.pairs)
+    if w.akin and any(match.akin):
+        akin = w.akin * bm25.score(match.akin, row.length)
+    return exact, akin
+
+
 def _session(
     question: Question, rows: list[Row], turn: _Bm25, whole: _Bm25, w: Weights
 ) -> dict[str, Score]:
     """The scores of the turns of one session, without vectors."""
     scale = _scale(w)
-    own = [turn.score(row.counts, row.length) for row in rows]
-    around = _around(rows, own, w)
-    together = 0.0
-    if w.session and any(own):
-        counts = [sum(column) for column in zip(*(row.counts for row in rows), strict=True)]
-        together = w.session * whole.score(counts, sum(row.length for row in rows))
+    plain = [turn.score(row.match.counts, row.length) for row in rows]
+    around = _around(rows, plain, turn, w)
+    together = w.session * _together(rows, whole, w) if w.session else 0.0
     named = named_speaker(question, {row.speaker for row in rows}) if w.speaker else ""
     found = {}
     for i, row in enumerate(rows):
@@ -239,12 +275,24 @@ def _session(
         if named and row.speaker == named:
             context += w.speaker
         time = w.time if question.asks_when and row.traits & TELLS_TIME else 0.0
-        found[row.key] = Score(w.text * own[i] / scale, 0.0, context / scale, time / scale)
+        text, akin = _own(row, turn, w)
+        found[row.key] = Score(text / scale, akin / scale, context / scale, time / scale)
     return found
 
 
-def _around(rows: list[Row], own: list[float], w: Weights) -> list[float]:
-    """What each turn gains from the own scores of the turns around it."""
+def _together(rows: list[Row], whole: _Bm25, w: Weights) -> float:
+    """The score of a session as one document."""
+    length = sum(row.length for row in rows)
+    counts = [sum(column) for column in zip(*(row.match.counts for row in rows), strict=True)]
+    exact = whole.score(counts, length)
+    if not w.akin:
+        return exact
+    akin = [sum(column) for column in zip(*(row.match.akin for row in rows), strict=True)]
+    return (1 - w.akin) * exact + w.akin * whole.score(list(map(add, counts, akin)), length)
+
+
+def _around(rows: list[Row], own: list[float], turn: _Bm25, w: Weights) -> list[float]:
+    """What each turn gains from the turns around it: their own scores, and what they cover."""
     found = [0.0] * len(rows)
     for i, value in enumerate(own):
         if not value:
@@ -254,7 +302,20 @@ def _around(rows: list[Row], own: list[float], w: Weights) -> list[float]:
                 found[i - distance] += weight * value
         if rows[i].traits & ASKS and i + 1 < len(rows):
             found[i + 1] += w.after_question * value
+    if w.around and any(own):
+        for i in range(len(rows)):
+            found[i] += w.around * _covered(rows, own, i, turn, w)
     return found
+
+
+def _covered(rows: list[Row], own: list[float], i: int, turn: _Bm25, w: Weights) -> float:
+    """The share of the question that a turn and those within reach cover together."""
+    places = [i + d for d in w.reach if 0 <= i + d < len(rows) and own[i + d]]
+    if not places:
+        return 0.0
+    counts = [rows[place].match.counts for place in places]
+    there = [any(column) for column in zip(*counts, strict=True)]
+    return turn.coverage(there)
 
 
 def _scale(w: Weights) -> float:
@@ -290,16 +351,16 @@ def _name_terms(speaker: str) -> frozenset[str]:
 def with_vector(score: Score, cosine: float, *, note: bool, weights: Weights = FULL) -> Score:
     """The score with the part of a cosine (-1 to 1; negative ones count as 0)."""
     scale = weights.text + weights.vector if note else _scale(weights)
-    return replace(score, vector=weights.vector * max(0.0, cosine) / scale)
+    vector = score.vector + weights.vector * max(0.0, cosine) / scale
+    return replace(score, vector=vector, cosine=cosine)
 
 
 def answers(score: Score, *, note: bool, weights: Weights = FULL) -> bool:
     """Whether there is evidence: words in the memory, words around the turn, or a near vector."""
-    scale = weights.text + weights.vector if note else _scale(weights)
-    most_without_words = (weights.speaker + weights.length + weights.about_self) / scale
+    most_without_words = (weights.speaker + weights.length + weights.about_self) / _scale(weights)
     if score.text > 0 or (not note and score.context > most_without_words):
         return True
-    return weights.vector > 0 and score.vector >= weights.vector * weights.near / scale
+    return weights.vector > 0 and score.cosine >= weights.near
 
 
 def best(scores: Mapping[str, Score], created: Mapping[str, int], limit: int) -> list[str]:

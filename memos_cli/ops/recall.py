@@ -11,8 +11,8 @@ from memos_cli.backends.lance import TableError
 from memos_cli.core import analysis, codec, packing, ranking
 from memos_cli.core.codec import format_time
 from memos_cli.core.errors import VaultDamagedError
+from memos_cli.core.matching import Question
 from memos_cli.core.query import Hit, Query, Recalled
-from memos_cli.core.ranking import Question
 from memos_cli.core.rows import split_key, where_of
 from memos_cli.core.when import parse_when
 from memos_cli.ops.scoring import LEXICAL, Scorer
@@ -90,7 +90,7 @@ class Searcher:
 
     def _hits(self, query: Query, commit: str | None, now: datetime) -> list[Hit]:
         scope = self._scorer.scope(query, commit, now)
-        question = Question.of(query.text)
+        question = Question.of(query.text, self._index.embedder.akin)
         scores, pool = self._scorer.scores(question, scope)
         created = {key: row.created for key, row in pool.items()}
         keys = ranking.best(scores, created, LEXICAL)

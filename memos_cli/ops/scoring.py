@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from memos_cli.core.matching import Match, Question
     from memos_cli.core.query import Query
-    from memos_cli.core.ranking import Question, Score, Weights
+    from memos_cli.core.ranking import Score, Weights
     from memos_cli.core.rows import Found, Overlay, Totals
     from memos_cli.ops.sync import Index
 
@@ -72,17 +73,15 @@ class Scorer:
         table, w = self._index.table, self._weights
         asked = self._index.embedder.embed([question.text])[0]
         matched = table.match(question.terms, scope.where, MATCHES) if question.terms else []
-        cut = len(matched) >= MATCHES  # then a row that is not among them may match as well
         by_vector = w.vector and asked.any()
-        near = table.nearest(asked, scope.where, NEAREST, terms=cut) if by_vector else []
+        near = table.nearest(asked, scope.where, NEAREST, terms=True) if by_vector else []
         first = [*near, *matched[:LEXICAL]]
         sessions = {found.session for found in first if found.session}
-        turns = table.sessions(sessions, scope.where, terms=cut) if sessions else []
-        silent = (0,) * len(question.terms)
+        turns = table.sessions(sessions, scope.where, terms=True) if sessions else []
         pool = {found.key: found for found in [*turns, *first]}
-        seen = {found.key: _row(found, question.count(found.terms)) for found in matched}
+        seen = {found.key: _row(found, question.match(found.terms)) for found in matched}
         rows = {
-            key: seen.get(key) or _row(found, question.count(found.terms) if cut else silent)
+            key: seen.get(key) or _row(found, question.match(found.terms))
             for key, found in pool.items()
         }
         stats = self._stats(question, scope, seen)
@@ -98,13 +97,13 @@ class Scorer:
 
     def _stats(self, question: Question, scope: Scope, seen: Mapping[str, Row]) -> Stats:
         totals = scope.totals
-        columns = list(zip(*(row.counts for row in seen.values()), strict=True))
+        columns = list(zip(*(row.match.counts for row in seen.values()), strict=True))
         frequency = [sum(map(bool, column)) for column in columns] or [0] * len(question.terms)
         if len(seen) >= MATCHES:
             table = self._index.table
             frequency = [table.count(term, scope.where) for term in question.terms]
         sessions = tuple(
-            len({row.session for row in seen.values() if row.session and row.counts[i]})
+            len({row.session for row in seen.values() if row.session and row.match.counts[i]})
             for i in range(len(question.terms))
         )
         return Stats(
@@ -162,7 +161,7 @@ def _beside(keys: Collection[str], rows: Iterable[Row]) -> dict[str, list[str]]:
     return found
 
 
-def _row(found: Found, counts: tuple[int, ...]) -> Row:
+def _row(found: Found, match: Match) -> Row:
     return Row(
         key=found.key,
         session=found.session,
@@ -171,5 +170,5 @@ def _row(found: Found, counts: tuple[int, ...]) -> Row:
         speaker=found.speaker,
         traits=found.traits,
         priority=found.priority,
-        counts=counts,
+        match=match,
     )

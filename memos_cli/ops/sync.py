@@ -45,6 +45,9 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors (len(texts), dim)."""
 
+    def akin(self, word: str) -> Sequence[tuple[str, float]]:
+        """Lower-case words near in sense to a lower-case one, with similarities of 0 to 1."""
+
 
 class NoEmbedder:
     """Stands in where the embedder's files cannot be read: every vector is zero."""
@@ -57,6 +60,10 @@ class NoEmbedder:
         import numpy as np
 
         return np.zeros((len(texts), self.dim), dtype=np.float32)
+
+    def akin(self, word: str) -> Sequence[tuple[str, float]]:  # noqa: ARG002 - the protocol
+        """None."""
+        return ()
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from memos_cli.backends.embed import ASSETS, SCALES, SUMS, VECTORS, VOCAB, StaticEmbedder
+from memos_cli.backends.embed import AKIN, ASSETS, SCALES, SUMS, VECTORS, VOCAB, StaticEmbedder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -140,17 +140,19 @@ def test_related_texts_are_nearer(embedder: StaticEmbedder, text: str, near: str
 
 def test_asset_is_what_its_sum_file_says(embedder: StaticEmbedder) -> None:
     lines = (ASSETS / SUMS).read_text(encoding="utf-8").splitlines()
-    assert {line.split("  ")[1] for line in lines} == {VECTORS, SCALES, VOCAB}
+    assert {line.split("  ")[1] for line in lines} == {AKIN, VECTORS, SCALES, VOCAB}
     for line in lines:
         digest, name = line.split("  ")
         assert hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() == digest
     assert embedder.digest == hashlib.sha256((ASSETS / SUMS).read_bytes()).hexdigest()
-    assert sum((ASSETS / name).stat().st_size for name in (VECTORS, SCALES, VOCAB)) < 8_500_000
+    assert (
+        sum((ASSETS / name).stat().st_size for name in (AKIN, VECTORS, SCALES, VOCAB)) < 10_000_000
+    )
 
 
 def test_digest_is_stable_and_follows_the_asset(embedder: StaticEmbedder, tmp_path: Path) -> None:
     assert StaticEmbedder.load(ASSETS).digest == embedder.digest
-    for name in (VECTORS, SCALES, VOCAB, SUMS):
+    for name in (AKIN, VECTORS, SCALES, VOCAB, SUMS):
         shutil.copy(ASSETS / name, tmp_path / name)
     assert StaticEmbedder.load(tmp_path).digest == embedder.digest
     (tmp_path / SUMS).write_text("other\n", encoding="utf-8")
@@ -158,7 +160,7 @@ def test_digest_is_stable_and_follows_the_asset(embedder: StaticEmbedder, tmp_pa
 
 
 def test_an_asset_that_does_not_fit_together_is_refused(tmp_path: Path) -> None:
-    for name in (VECTORS, SCALES, SUMS):
+    for name in (AKIN, VECTORS, SCALES, SUMS):
         shutil.copy(ASSETS / name, tmp_path / name)
     (tmp_path / VOCAB).write_text("just\nthese\n", encoding="utf-8")
     with pytest.raises(ValueError, match="do not fit together"):
@@ -168,3 +170,13 @@ def test_an_asset_that_does_not_fit_together_is_refused(tmp_path: Path) -> None:
 def test_import_loads_no_numpy() -> None:
     code = "import sys, memos_cli.backends.embed; sys.exit('numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_akin_words_are_near_in_sense_and_never_the_word_itself() -> None:
+    embedder = StaticEmbedder.load()
+    near = dict(embedder.akin("doctor"))
+    assert "physicians" in near
+    assert list(near.values()) == sorted(near.values(), reverse=True)
+    assert all(0.4 <= value <= 1 for value in near.values())
+    assert not {"doctor", "doctors"} & near.keys()
+    assert embedder.akin("zxqv") == embedder.akin("") == embedder.akin("##ing") == []

@@ -9,14 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memos_cli.core import packing, ranking
-from memos_cli.core.analysis import terms
+from memos_cli.core.matching import Match, Question
 from memos_cli.core.ranking import (
     ASKS,
     FULL,
     RANKINGS,
     SELF,
     TELLS_TIME,
-    Question,
     Row,
     Score,
     Stats,
@@ -26,11 +25,16 @@ WORDS = ("berlin", "tea", "dog", "piano")
 QUESTION = Question.of(" ".join(WORDS))
 
 
+def match(counts: tuple[int, ...]) -> Match:
+    """A match by whole words alone."""
+    return Match(counts, (0.0,) * len(counts), (False,) * (len(counts) - 1))
+
+
 def row(key: str, counts: tuple[int, ...], **more: object) -> Row:
     values = {
         "session": "", "created": 0, "length": 10, "speaker": "", "traits": 0, "priority": 0,
     }  # fmt: skip
-    return Row(key=key, counts=counts, **{**values, **more})  # type: ignore[arg-type]
+    return Row(key=key, match=match(counts), **{**values, **more})  # type: ignore[arg-type]
 
 
 STATS = Stats(
@@ -47,7 +51,7 @@ ROWS = st.lists(
         speaker=st.sampled_from(["", "Ada", "Berlin"]),
         traits=st.integers(0, 3),
         priority=st.integers(-9, 9),
-        counts=st.tuples(*[st.integers(0, 4)] * len(WORDS)),
+        match=st.builds(match, st.tuples(*[st.integers(0, 4)] * len(WORDS))),
     ),
     max_size=12,
     unique_by=lambda r: r.key,
@@ -70,7 +74,9 @@ def test_every_row_gets_a_score_within_bounds(rows: list[Row]) -> None:
         score = scores[r.key]
         assert 0 <= score.text <= most
         assert score.vector == 0
-        assert (score.text > 0) == any(c for c, n in zip(r.counts, STATS.frequency, strict=True))
+        assert (score.text > 0) == any(
+            c for c, n in zip(r.match.counts, STATS.frequency, strict=True)
+        )
 
 
 @given(ROWS)
@@ -162,9 +168,21 @@ def test_ties_go_to_the_newest() -> None:
     assert ranking.best(scores, {"a": 1, "b": 1, "c": 0}, 2) == ["c", "a"]
 
 
-def test_a_question_counts_its_terms() -> None:
-    assert Question.of("Tea, tea and dogs").terms == ("tea", "dog")
-    assert Question.of("tea dogs").count(" ".join(terms("Tea tea cat tea"))) == (3, 0)
+def test_a_pair_that_stands_together_and_a_word_near_in_sense_gain() -> None:
+    plain = row("a", (1, 1, 0, 0))
+    pair = replace(plain, match=plain.match._replace(pairs=(True, False, False)))
+    akin = replace(plain, match=plain.match._replace(akin=(0.0, 0.0, 0.5, 0.0)))
+    scores = [ranking.lexical(QUESTION, [r], STATS)["a"] for r in (plain, pair, akin)]
+    assert scores[1].text > scores[0].text == scores[2].text
+    assert scores[2].vector > scores[0].vector == 0
+
+
+def test_turns_that_cover_the_question_together_gain() -> None:
+    apart = thread({"counts": (1, 0, 0, 0)}, {"counts": (0, 1, 0, 0)})
+    twice = thread({"counts": (1, 0, 0, 0)}, {"counts": (1, 0, 0, 0)})
+    even = replace(STATS, frequency=(3, 3, 3, 3), session_frequency=(2, 2, 2, 2))
+    gain = [ranking.lexical(QUESTION, rows, even)["1"].context for rows in (apart, twice)]
+    assert gain[0] > gain[1]
 
 
 @given(st.lists(st.text(max_size=60), max_size=20), st.integers(1, 200))

@@ -41,6 +41,10 @@ class FakeEmbedder:
         norms = np.linalg.norm(found, axis=1, keepdims=True)
         return found / np.where(norms > 0, norms, 1)
 
+    def akin(self, word: str) -> Sequence[tuple[str, float]]:  # noqa: ARG002 - the protocol
+        """None: no term is nearer to another."""
+        return ()
+
 
 def open_vault(root: Path, actor: str = "user") -> Workspace:
     """The vault as a command would open it; `notices` has what it says."""

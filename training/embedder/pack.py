@@ -1,4 +1,4 @@
-"""Quantise the table to int8 and write the asset: vectors, scales, vocabulary, sha256 list."""
+"""Quantise the table to int8 and write the asset with its vocabulary and nearest words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from training.embedder.akin import nearest_words
 from training.embedder.wheels import sha256_file
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 LEVELS: Final = 127
+FILES: Final = (
+    "embedder.akin.npy", "embedder.i8.npy", "embedder.scale.npy", "embedder.vocab.txt",
+)  # fmt: skip
 
 
 def quantise(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float16]]:
@@ -32,7 +36,7 @@ def quantise(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.f
 
 
 def write_asset(table: NDArray[np.float32], tokens: Sequence[str], folder: Path) -> None:
-    """Write the four files of the asset to `folder`.
+    """Write the five files of the asset to `folder`.
 
     The table is first scaled so that its mean row has length 1: only directions count, and the
     float16 scales then lie far from the limits of their range.
@@ -42,7 +46,7 @@ def write_asset(table: NDArray[np.float32], tokens: Sequence[str], folder: Path)
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "embedder.i8.npy", rows, allow_pickle=False)
     np.save(folder / "embedder.scale.npy", scales, allow_pickle=False)
+    np.save(folder / "embedder.akin.npy", nearest_words(rows, tokens), allow_pickle=False)
     (folder / "embedder.vocab.txt").write_text("\n".join(tokens) + "\n", encoding="utf-8")
-    names = ("embedder.i8.npy", "embedder.scale.npy", "embedder.vocab.txt")
-    lines = [f"{sha256_file(folder / name)}  {name}\n" for name in names]
+    lines = [f"{sha256_file(folder / name)}  {name}\n" for name in FILES]
     (folder / "embedder.sha256").write_text("".join(lines), encoding="utf-8")

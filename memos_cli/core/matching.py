@@ -1,0 +1,97 @@
+"""How the words of a question meet the words of a memory: exactly, side by side, or in sense.
+
+A question is analysed once, a memory's terms once a question. What comes out is small, so that
+`core.ranking` can weigh it as often as it likes: a turn of a conversation is judged by the matches
+of the turns around it as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, NamedTuple
+
+from memos_cli.core import analysis
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    Akin = Callable[[str], Iterable[tuple[str, float]]]
+
+
+class Match(NamedTuple):
+    """What a memory has of a question.
+
+    `counts` holds the frequency of each term. `akin` holds for each term that is not there the
+    similarity (0 to 1) of the word there that comes nearest to it in sense. `pairs` says of each of
+    the question's pairs of neighbours whether they are neighbours in the memory too.
+    """
+
+    counts: tuple[int, ...]
+    akin: tuple[float, ...]
+    pairs: tuple[bool, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as the ranking sees it.
+
+    `terms` are its distinct search terms; `pairs` the positions in `terms` of two that follow each
+    other; `akin` the terms of other words near in sense, with the position of the question's term
+    and the similarity.
+    """
+
+    text: str
+    terms: tuple[str, ...]
+    asks_when: bool
+    pairs: tuple[tuple[int, int], ...] = ()
+    akin: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, text: str, akin: Akin | None = None) -> Question:
+        """The question that `text` asks; `akin` names words near to a word, with similarities."""
+        sequence = analysis.terms(text)
+        terms = tuple(dict.fromkeys(sequence))
+        place = {term: at for at, term in enumerate(terms)}
+        following = pairwise(sequence)
+        pairs = tuple(dict.fromkeys((place[a], place[b]) for a, b in following if a != b))
+        others = _others(text, place, akin) if akin else {}
+        return cls(text, terms, analysis.asks_when(text), pairs, others)
+
+    def match(self, terms: str) -> Match:
+        """What a row with these space-joined terms has of the question."""
+        there = terms.split(" ")
+        counts = tuple([there.count(term) for term in self.terms])
+        akin = [0.0] * len(counts)
+        for term in self.akin.keys() & set(there):
+            at, similarity = self.akin[term]
+            if not counts[at] and similarity > akin[at]:
+                akin[at] = similarity
+        pairs = [bool(counts[a] and counts[b]) and self._beside(there, a, b) for a, b in self.pairs]
+        return Match(counts, tuple(akin), tuple(pairs))
+
+    def silent(self) -> Match:
+        """The match of a memory that has nothing of the question."""
+        n = len(self.terms)
+        return Match((0,) * n, (0.0,) * n, (False,) * len(self.pairs))
+
+    def _beside(self, there: list[str], a: int, b: int) -> bool:
+        one, other = self.terms[a], self.terms[b]
+        near = pairwise(there)
+        return any((x == one and y == other) or (x == other and y == one) for x, y in near)
+
+
+def _others(text: str, place: Mapping[str, int], akin: Akin) -> dict[str, tuple[int, float]]:
+    """`{term: (position, similarity)}` of the words near to those of the question, without them."""
+    found: dict[str, tuple[int, float]] = {}
+    for word in dict.fromkeys(analysis.words(text)):
+        own = analysis.terms(word)
+        if len(own) != 1 or own[0] not in place:
+            continue
+        for other, similarity in akin(word):
+            terms = analysis.terms(other)
+            if len(terms) != 1 or terms[0] in place:
+                continue
+            if similarity > found.get(terms[0], (0, 0.0))[1]:
+                found[terms[0]] = (place[own[0]], similarity)
+    return found
