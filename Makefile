@@ -38,8 +38,7 @@ docs: $(VENV)/installed-test
 	$(BIN)/python docs/generate.py
 
 bench: $(VENV)/installed
-	$(BIN)/python bench/locomo.py
-	$(BIN)/python bench/notes.py
+	$(BIN)/python -m bench.retrieval
 	$(BIN)/python bench/recall.py
 	$(BIN)/python bench/nano.py
 

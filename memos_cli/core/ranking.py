@@ -1,7 +1,7 @@
 """How well memories answer a question: lexical, context and vector scores, and their sum.
 
 Pure functions over what the tables return; no numpy, because a question touches some hundred
-rows and few of its terms occur in one. The stack, measured on LoCoMo (`bench/locomo.py`):
+rows and few of its terms occur in one. The stack, measured on LoCoMo (`python -m bench.retrieval`):
 
     text     BM25 / den, den = the sum of the idf of the question's terms, unknown ones at the
              largest idf: "coverage", so that one weight fits long and short questions alike; and
