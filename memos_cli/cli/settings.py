@@ -30,6 +30,7 @@ class Setting:
     meaning: str
     env: str = ""
     choices: tuple[str, ...] = ()
+    more: str = ""  # a start of further choices, which are checked where the value is used
     least: int | None = None
 
 
@@ -40,8 +41,8 @@ SETTINGS = (
     Setting("chat.context", 2048, "tokens the chat model may see at once", "MEMOS_CONTEXT",
             least=256),
     Setting("recall.k", 10, "how many memories recall returns", "MEMOS_K", least=1),
-    Setting("recall.ranking", "full", "full; bm25 or vector to compare", "MEMOS_RANKING",
-            choices=("full", "bm25", "vector")),
+    Setting("recall.ranking", "full", "full; to compare: bm25, vector, or no-PART", "MEMOS_RANKING",
+            choices=("full", "bm25", "vector"), more="no-"),
 )  # fmt: skip
 """Every setting; the loader, `memos config` and the user guide read this one table."""
 
@@ -205,7 +206,8 @@ def typed(setting: Setting, raw: Any, origin: str) -> Any:  # noqa: ANN401
     wanted = type(setting.default)
     value = int(raw) if wanted is int and isinstance(raw, str) and raw.isdecimal() else raw
     if setting.choices:
-        right, must = value in setting.choices, f"one of {', '.join(setting.choices)}"
+        right = value in setting.choices or _is_more(setting, value)
+        must = f"one of {', '.join(setting.choices)}"
     elif setting.least is not None:
         right = type(value) is int and value >= setting.least
         must = f"a whole number, {setting.least} or more"
@@ -215,6 +217,10 @@ def typed(setting: Setting, raw: Any, origin: str) -> Any:  # noqa: ANN401
         return value
     msg = f"{setting.key} is {raw!r} ({origin}); it must be {must}."
     raise UsageError(msg)
+
+
+def _is_more(setting: Setting, value: object) -> bool:
+    return isinstance(value, str) and bool(setting.more) and value.startswith(setting.more)
 
 
 def _xdg(env: Environment, name: str, fallback: str) -> Path:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import compress
 from operator import add
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from memos_cli.core import analysis
 
@@ -84,12 +84,22 @@ _BM25: Final = Weights(
     vector=0, akin=0, phrase=0, around=0, neighbours=(), after_question=0, session=0, speaker=0,
     window=0, asks=0, about_self=0, time=0, length=0, priority=0, note=1,
 )  # fmt: skip
+_SHAPES: Final = ("reach", "note", "near", "turn_k1", "turn_b", "note_k1", "note_b")  # no parts
+
+
+def without(part: str) -> Weights:
+    """The ranking in use but for one of its parts, a field of `Weights`."""
+    nothing: Any = () if isinstance(getattr(FULL, part), tuple) else 0
+    return replace(FULL, **{part: nothing})
+
+
 RANKINGS: Final[Mapping[str, Weights]] = {
     "full": FULL,
     "bm25": _BM25,
     "vector": replace(_BM25, text=0, vector=1, near=0),
+    **{f"no-{part}": without(part) for part in Weights.__slots__ if part not in _SHAPES},
 }
-"""The ranking in use, and its two halves alone for comparison (`MEMOS_RANKING`)."""
+"""The ranking in use; its two halves alone, and all but one part, to compare (`MEMOS_RANKING`)."""
 
 
 @dataclass(frozen=True, slots=True)

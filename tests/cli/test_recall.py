@@ -164,7 +164,10 @@ def test_the_ranking_can_be_set_for_comparison(memos: Memos) -> None:
     for name, silent in (("bm25", "vector"), ("vector", "text")):
         found = memos.ok("recall", "Berlin", "--json", env={"MEMOS_RANKING": name}).json
         assert all(hit["scores"][silent] == 0 for hit in found["results"])
-    assert memos("recall", "Berlin", env={"MEMOS_RANKING": "magic"}).exit_code == 2
+    found = memos.ok("recall", "Berlin", "--json", env={"MEMOS_RANKING": "no-vector"}).json
+    assert all(hit["scores"]["vector"] == 0 for hit in found["results"])
+    for wrong in ("magic", "no-magic"):
+        assert memos("recall", "Berlin", env={"MEMOS_RANKING": wrong}).exit_code == 2
 
 
 @pytest.mark.usefixtures("berlin")
