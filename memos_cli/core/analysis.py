@@ -15,10 +15,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
-ANALYSIS: Final = 2
+ANALYSIS: Final = 3
 MAX_TERM: Final = 40  # characters; Lance's tokenizer drops longer ones, so they are cut here
 
 _STOPPED: Final = (
@@ -132,14 +132,22 @@ def _stem(word: str) -> str:
     return _stemmer()(word)[:MAX_TERM]
 
 
-def indexed_text(text: str, *, episode: bool, created: datetime, speaker: str, title: str) -> str:
+def indexed_text(
+    text: str,
+    *,
+    episode: bool,
+    created: datetime,
+    speaker: str,
+    title: str,
+    tags: Sequence[str],
+) -> str:
     """What is indexed of a memory: `date speaker: text` for a turn of a conversation.
 
     The speaker is worth 4 points of recall on LoCoMo and the date 1; standalone notes are
-    indexed as `title text`.
+    indexed as `title tags text`.
     """
     if not episode:
-        return f"{title} {text}" if title else text
+        return " ".join([*filter(None, [title]), *tags, text])
     day = f"{created.day} {created:%B %Y}"
     return f"{day} {speaker}: {text}" if speaker else f"{day} {text}"
 

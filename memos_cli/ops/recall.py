@@ -121,7 +121,10 @@ def _hit(data: bytes, score: Score, question: Question) -> Hit:
         "context": score.context,
         "time": score.time,
     }
-    why = analysis.matched_words(question.text, frozenset(analysis.terms(cube.text)))
+    why = analysis.matched_words(
+        question.text,
+        frozenset(analysis.terms(" ".join([cube.title or "", *cube.tags, cube.text]))),
+    )
     return Hit(cube, score.total, parts, ("plaintext",), why)
 
 

@@ -300,7 +300,12 @@ def fields_of(cube: Cube, data: bytes) -> dict[str, object]:
     speaker, text = analysis.speaker_of(cube.text, cube.speaker) if episode else ("", cube.text)
     terms = analysis.terms(
         analysis.indexed_text(
-            text, episode=episode, created=cube.created, speaker=speaker, title=cube.title
+            text,
+            episode=episode,
+            created=cube.created,
+            speaker=speaker,
+            title=cube.title,
+            tags=cube.tags,
         )
     )
     traits = (

@@ -65,11 +65,13 @@ def test_a_word_of_any_length_is_cut_not_lost() -> None:
 def test_indexed_text_of_a_turn_has_its_day_and_speaker() -> None:
     created = datetime(2023, 5, 8, 13, 56, tzinfo=UTC)
     said = analysis.indexed_text(
-        "Hello", episode=True, created=created, speaker="Ada", title="ignored"
+        "Hello", episode=True, created=created, speaker="Ada", title="ignored", tags=("ignored",)
     )
     assert said == "8 May 2023 Ada: Hello"
-    note = analysis.indexed_text("Hello", episode=False, created=created, speaker="", title="Hi")
-    assert note == "Hi Hello"
+    note = analysis.indexed_text(
+        "Hello", episode=False, created=created, speaker="", title="Hi", tags=("home",)
+    )
+    assert note == "Hi home Hello"
 
 
 @pytest.mark.parametrize(
