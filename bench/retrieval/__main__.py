@@ -8,47 +8,54 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.retrieval import locomo, notes, report
+from bench.retrieval import report
 from bench.retrieval.memos import ROOT
-from bench.retrieval.run import DEPTH, run
+from bench.retrieval.run import FUSIONS
+from bench.retrieval.sets import SETS, measure
 from memos_cli.core.ranking import RANKINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from bench.retrieval.model import DataSet
 
 DATA = ROOT.parent / "shared" / "data"
-SETS: dict[str, Callable[[Path], DataSet]] = {
-    "locomo": locomo.load,
-    "beam": notes.beam,
-    "prefeval": notes.prefeval,
-}
+RECORD = ROOT / "bench" / "results" / "retrieval.json"
+PLAIN = ("full", "bm25", "vector", *FUSIONS)
+PARTS = tuple(name for name in RANKINGS if name.startswith("no-"))
 
 
 def main() -> None:
     """Runs the benchmark as the command line says."""
     given = _parsed()
     env = dict(pair.split("=", 1) for pair in given.env)
-    result: dict[str, Any] = {}
+    rankings = list(dict.fromkeys([*given.ranking, *(PARTS if given.ablations else ())]))
+    tables: dict[str, Any] = {}
+    asked: dict[str, Any] = {}
     for name in given.sets or SETS:
         try:
-            data = SETS[name](given.data)
+            data = _limited(SETS[name].load(given.data), given.limit)
         except OSError as error:
-            print(f"{name}: {error.filename} is not there: nothing to measure (see --data).")
+            print(f"\n{name}: {error.filename} is not there: nothing to measure (see --data).")
             continue
-        outcome = run(_limited(data, given.limit), given.ranking, env, DEPTH)
-        found = report.tables(outcome)
-        report.show(data.title, found)
-        report.show_costs(report.costs(outcome))
-        result[name] = {
-            "title": data.title,
-            "rankings": found,
-            "costs": report.costs(outcome),
-            "questions": report.questions(outcome),
-        }
+        tables[name], outcome = measure(name, data, rankings, env, given.data)
+        asked[name] = report.questions(outcome)
     if given.json:
-        given.json.write_text(json.dumps({"env": env, "sets": result}, indent=1) + "\n", "utf-8")
+        _write(given.json, {"env": env, "sets": tables, "questions": asked})
+    if given.record:
+        before = json.loads(RECORD.read_text("utf-8"))["sets"] if RECORD.is_file() else {}
+        _write(RECORD, {"sets": {**before, **tables}})
+
+
+def _write(path: Path, found: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(_rounded(found), indent=1) + "\n", "utf-8")
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - JSON holds anything
+    if isinstance(value, dict):
+        return {key: _rounded(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(inner) for inner in value]
+    return round(value, 4) if isinstance(value, float) else value
 
 
 def _parsed() -> argparse.Namespace:
@@ -56,17 +63,17 @@ def _parsed() -> argparse.Namespace:
         prog="python -m bench.retrieval",
         description="How well memos recall finds what answers a question, through its commands.",
     )
-    parser.add_argument("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all")
-    parser.add_argument("--ranking", nargs="+", choices=[*RANKINGS, "rrf"], metavar="NAME",
-                        default=["full", "bm25", "vector"],
-                        help=f"of {', '.join(RANKINGS)}, rrf")  # fmt: skip
-    parser.add_argument("--env", action="append", default=[], metavar="KEY=VALUE",
-                        help="an environment variable for memos, such as another embedder; "
-                        "repeatable")  # fmt: skip
-    parser.add_argument("--data", type=Path, default=DATA, help="folder of the data sets")
-    parser.add_argument("--limit", type=int, metavar="N", help="only N questions a corpus")
-    parser.add_argument("--json", type=Path, metavar="FILE",
-                        help="write all numbers, also of each question, to this file")  # fmt: skip
+    add = parser.add_argument
+    add("sets", nargs="*", metavar="SET", help=f"of {', '.join(SETS)}; all")
+    add("--ranking", nargs="+", choices=[*RANKINGS, *FUSIONS], metavar="NAME", default=list(PLAIN),
+        help=f"of {', '.join(PLAIN)}, {', '.join(PARTS)}")  # fmt: skip
+    add("--ablations", action="store_true", help="also the ranking without each of its parts")
+    add("--env", action="append", default=[], metavar="KEY=VALUE",
+        help="an environment variable for memos, such as another embedder; repeatable")  # fmt: skip
+    add("--data", type=Path, default=DATA, help="folder of the data sets")
+    add("--limit", type=int, metavar="N", help="only N questions a corpus")
+    add("--json", type=Path, metavar="FILE", help="write all numbers, also of each question")
+    add("--record", action="store_true", help=f"write the tables to {RECORD.relative_to(ROOT)}")
     given = parser.parse_args()
     if unknown := set(given.sets) - set(SETS):
         parser.error(f"no such set: {', '.join(sorted(unknown))} (of {', '.join(SETS)})")

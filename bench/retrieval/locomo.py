@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from bench.retrieval.measures import mean
 from bench.retrieval.model import Corpus, DataSet, Memory, Question
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from bench.retrieval.run import Answer
 
 FILE = "locomo/dev.json"
 CATEGORIES = {1: "multi-hop", 2: "temporal", 3: "open-domain", 4: "single-hop", 5: "adversarial"}
+HEADLINE = tuple(CATEGORIES[n] for n in (1, 2, 3, 4))
+DEPTH = 100  # deep enough to rank sessions by their turns
+BUDGETS = (500, 1000, 2000)  # tokens
 
 
 def load(folder: Path) -> DataSet:
@@ -27,8 +35,9 @@ def load(folder: Path) -> DataSet:
         name="locomo",
         title="LoCoMo, turns",
         corpora=tuple(_corpus(sample) for sample in samples),
-        headline=tuple(CATEGORIES[n] for n in (1, 2, 3, 4)),
+        headline=HEADLINE,
         headline_title="all of 1-4",
+        depth=DEPTH,
     )
 
 
@@ -72,3 +81,33 @@ def _turns(sample: dict[str, Any]) -> list[Memory]:
             }
             found.append(Memory(turn["dia_id"], line))
     return found
+
+
+def sessions(answers: Sequence[Answer]) -> list[Answer]:
+    """The same answers as rankings of sessions: each in the place of its best turn.
+
+    Adding up the scores of a session's turns was tried, also of its best two or three and of their
+    powers: for `full` none is better than the best turn alone.
+    """
+    return [
+        replace(
+            answer,
+            ranked=tuple(dict.fromkeys(map(session_of, answer.ranked))),
+            question=replace(
+                answer.question, gold=tuple(dict.fromkeys(map(session_of, answer.question.gold)))
+            ),
+            scores=(),
+        )
+        for answer in answers
+    ]
+
+
+def within_budget(answers: Sequence[Answer]) -> dict[str, float]:
+    """Shares of the headline's questions whose evidence is all, or in part, what came back."""
+    asked = [a for a in answers if a.question.category in HEADLINE]
+    return {
+        "questions": len(asked),
+        "whole": mean([set(a.question.gold) <= set(a.ranked) for a in asked]),
+        "partly": mean([bool(set(a.question.gold) & set(a.ranked)) for a in asked]),
+        "memories": sum(len(a.ranked) for a in asked) / max(1, len(asked)),
+    }

@@ -12,7 +12,7 @@ import random
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 CUTS = (1, 5, 10, 20)
 COLUMNS = ("R@1", "R@5", "R@10", "R@20", "MRR", "nDCG@10")
@@ -49,3 +49,12 @@ def fused(rankings: Sequence[Sequence[str]], k: int = 60) -> list[str]:
         for place, key in enumerate(ranked, 1):
             score[key] = score.get(key, 0.0) + 1 / (k + place)
     return sorted(score, key=lambda key: -score[key])
+
+
+def summed(scores: Sequence[Mapping[str, float]]) -> list[str]:
+    """The keys by the sum of their scores; where one has none it counts as 0."""
+    total: dict[str, float] = {}
+    for found in scores:
+        for key, score in found.items():
+            total[key] = total.get(key, 0.0) + score
+    return sorted(total, key=lambda key: -total[key])

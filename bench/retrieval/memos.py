@@ -10,7 +10,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,8 +52,23 @@ class Vault:
         added = vault.run(["add", "--jsonl"], lines, cost, len(corpus.memories)).splitlines()
         ids = (json.loads(row)["id"] for row in added)
         vault.keys = dict(zip(ids, (m.key for m in corpus.memories), strict=True))
+        vault._supersede(corpus)
         vault.run(["recall", "--batch"], "hello\n", cost)
         return vault
+
+    def _supersede(self, corpus: Corpus) -> None:
+        """Writes into the files which memory replaces which, as a person would with an editor."""
+        ids = {key: id_ for id_, key in self.keys.items()}
+        for memory in corpus.memories:
+            if memory.supersedes:
+                new, old = ids[memory.key], ids[memory.supersedes]
+                self._note(new, f'supersedes = ["{old}"]')
+                self._note(old, f'superseded_by = "{new}"')
+
+    def _note(self, id_: str, line: str) -> None:
+        (path,) = self.root.glob(f"memories/**/{id_}*.md")
+        text = path.read_text("utf-8")
+        path.write_text(text.replace("+++\n", f"+++\n{line}\n", 1), "utf-8")
 
     def run(
         self,
@@ -84,15 +99,15 @@ class Vault:
         options: Sequence[str],
         env: Mapping[str, str],
         cost: Cost,
-    ) -> list[list[dict[str, Any]]]:
-        """The results of each question, in order; their `id` is the memory's key.
+    ) -> list[list[tuple[str, float]]]:
+        """`[(key, score)]` of what each question is answered with, best first.
 
         Questions asked on one day with the same options share a process.
         """
         groups: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         for at, question in enumerate(questions):
             groups.setdefault((question.now, question.options), []).append(at)
-        found: list[list[dict[str, Any]]] = [[] for _ in questions]
+        found: list[list[tuple[str, float]]] = [[] for _ in questions]
         for (now, more), members in groups.items():
             given = "".join(" ".join(questions[at].text.split()) + "\n" for at in members)
             clock = {"MEMOS_NOW": now} if now else {}
@@ -100,7 +115,7 @@ class Vault:
             out = self.run(command, given, cost, len(members), {**env, **clock})
             for at, line in zip(members, out.splitlines(), strict=True):
                 hits = json.loads(line)["results"]
-                found[at] = [{**hit, "id": self.keys[hit["id"]]} for hit in hits]
+                found[at] = [(self.keys[hit["id"]], hit["score"]) for hit in hits]
         return found
 
 

@@ -7,28 +7,32 @@ from typing import TYPE_CHECKING, Any
 from bench.retrieval.measures import COLUMNS, interval, mean
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from bench.retrieval.model import DataSet
     from bench.retrieval.run import Answer, Outcome
 
+INTERVAL = "R@10 interval"
 _R10 = COLUMNS.index("R@10")
+_WIDTH = 34
 
 
-def tables(outcome: Outcome) -> dict[str, Any]:
-    """`{ranking: {group: {questions, R@1, ...}}}`, the headline first, in per cent."""
-    return {name: _table(outcome, answers) for name, answers in outcome.answers.items()}
-
-
-def _table(outcome: Outcome, answers: Sequence[Answer]) -> dict[str, Any]:
+def quality(data: DataSet, answers: Sequence[Answer]) -> dict[str, Any]:
+    """`{group: {questions, R@1, ...}}`, the headline first, in per cent."""
     answered = [answer for answer in answers if answer.question.gold]
     categories = list(dict.fromkeys(answer.question.category for answer in answered))
-    head = outcome.data.headline or categories
-    groups = {outcome.data.headline_title: [a for a in answered if a.question.category in head]}
+    head = data.headline or categories
+    groups = {data.headline_title: [a for a in answered if a.question.category in head]}
+    if len(categories) > len(head):
+        groups["all"] = answered
+    for half in ("dev", "held"):
+        groups[f"{half} half"] = [a for a in answered if a.question.half == half]
     if len(categories) > 1:
         groups |= {c: [a for a in answered if a.question.category == c] for c in categories}
     found = {group: _row(members) for group, members in groups.items() if members}
-    headline = [a.measures[_R10] for a in groups[outcome.data.headline_title]]
-    found[outcome.data.headline_title]["R@10 interval"] = interval(headline)
+    if data.headline_title in found:
+        headline = [answer.measures[_R10] for answer in groups[data.headline_title]]
+        found[data.headline_title][INTERVAL] = interval(headline)
     return found
 
 
@@ -39,37 +43,54 @@ def _row(answers: Sequence[Answer]) -> dict[str, Any]:
 
 
 def costs(outcome: Outcome) -> dict[str, Any]:
-    """What indexing and each ranking's questions cost."""
+    """What indexing and each way of asking cost."""
     counted = {"indexing": outcome.indexing, **outcome.queries}
     return {name: vars(cost).copy() for name, cost in counted.items()}
 
 
 def questions(outcome: Outcome) -> dict[str, list[dict[str, Any]]]:
-    """`{ranking: [{id, category, R@1, ...}]}`, without a word of the set."""
-    return {
-        name: [
-            {"id": answer.id, "category": answer.question.category, "returned": len(answer.ranked),
-             **(dict(zip(COLUMNS, answer.measures, strict=True)) if answer.question.gold else {})}
-            for answer in answers
-        ]
-        for name, answers in outcome.answers.items()
-    }  # fmt: skip
+    """`{way: [{id, category, returned, R@1, ...}]}`, without a word of the set."""
+    return {name: list(map(_question, answers)) for name, answers in outcome.answers.items()}
 
 
-def show(title: str, found: dict[str, Any]) -> None:
-    """Prints the table of a set; of categories, and of the first ranking's interval."""
-    print(f"\n{title:32}{'n':>5}" + "".join(f"{column:>9}" for column in COLUMNS))
-    for name, table in found.items():
-        for at, (group, row) in enumerate(table.items()):
-            label = f"{name}: {group}" if not at else f"  {group}"
-            cells = "".join(f"{row[column]:9.1f}" for column in COLUMNS)
-            span = row.get("R@10 interval")
-            tail = f"   R@10 {span[0]:.1f} to {span[1]:.1f}" if span else ""
-            print(f"{label:32}{row['questions']:5}{cells}{tail}")
+def _question(answer: Answer) -> dict[str, Any]:
+    asked = answer.question
+    found = {"id": answer.id, "category": asked.category, "returned": len(answer.ranked)}
+    values = dict(zip(COLUMNS, answer.measures, strict=True)) if asked.gold else {}
+    return {**found, **values}
 
 
-def show_costs(found: dict[str, Any]) -> None:
+def show_quality(title: str, found: Mapping[str, Mapping[str, Any]]) -> None:
+    """Prints the table of a set; of a ranking without a part the headline alone."""
+    print(f"\n{title:{_WIDTH}}{'n':>5}" + "".join(f"{column:>9}" for column in COLUMNS))
+    for name, groups in found.items():
+        for at, (group, row) in enumerate(groups.items()):
+            label = f"  {group}" if at else f"{name}: {group}"
+            print(f"{label:{_WIDTH}}{row['questions']:5}{_cells(row)}{_interval(row)}")
+            if name.startswith("no-"):
+                break
+
+
+def _cells(row: Mapping[str, Any]) -> str:
+    return "".join(f"{row[column]:9.1f}" for column in COLUMNS)
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    return "   R@10 {:.1f} to {:.1f}".format(*row[INTERVAL]) if INTERVAL in row else ""
+
+
+def show_rows(title: str, rows: Mapping[str, Mapping[str, float]], digits: int = 1) -> None:
+    """Prints any table of named rows with the same columns."""
+    columns = list(next(iter(rows.values())))
+    print(f"\n{title:{_WIDTH}}" + "".join(f"{column:>15}" for column in columns))
+    for name, row in rows.items():
+        cells = (f"{v:15}" if isinstance(v, int) else f"{v:15.{digits}f}" for v in row.values())
+        print(f"{name:{_WIDTH}}{''.join(cells)}")
+
+
+def show_costs(found: Mapping[str, Mapping[str, float]]) -> None:
     """Prints what a run cost."""
+    print()
     for name, cost in found.items():
         each = 1000 / max(1, cost["count"])
         print(f"  {name}: {cost['count']}, {cost['cpu_s']:.1f} s CPU, "
