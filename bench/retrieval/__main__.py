@@ -38,11 +38,13 @@ def main() -> None:
             continue
         tables[name], outcome = measure(name, data, rankings, env, given.data)
         asked[name] = report.questions(outcome)
+    report.show_parts(tables)
     if given.json:
         _write(given.json, {"env": env, "sets": tables, "questions": asked})
     if given.record:
-        before = json.loads(RECORD.read_text("utf-8"))["sets"] if RECORD.is_file() else {}
-        _write(RECORD, {"sets": {**before, **tables}})
+        runs = json.loads(RECORD.read_text("utf-8")) if RECORD.is_file() else {}
+        runs[given.label] = {**runs.get(given.label, {}), **tables}
+        _write(RECORD, runs)
 
 
 def _write(path: Path, found: dict[str, Any]) -> None:
@@ -74,6 +76,7 @@ def _parsed() -> argparse.Namespace:
     add("--limit", type=int, metavar="N", help="only N questions a corpus")
     add("--json", type=Path, metavar="FILE", help="write all numbers, also of each question")
     add("--record", action="store_true", help=f"write the tables to {RECORD.relative_to(ROOT)}")
+    add("--label", default="shipped", metavar="NAME", help="of this run in the record; with --env")
     given = parser.parse_args()
     if unknown := set(given.sets) - set(SETS):
         parser.error(f"no such set: {', '.join(sorted(unknown))} (of {', '.join(SETS)})")

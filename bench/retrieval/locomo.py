@@ -55,8 +55,10 @@ def evidence(raw: list[str]) -> tuple[str, ...]:
 def _corpus(sample: dict[str, Any]) -> Corpus:
     turns = tuple(_turns(sample))
     there = {turn.key for turn in turns}
+    last = max(datetime.fromisoformat(turn.line["created"]) for turn in turns)
+    now = (last + timedelta(days=1)).isoformat()  # asked on the day after the conversation
     questions = tuple(
-        Question(qa["question"], CATEGORIES[qa["category"]], gold)
+        Question(qa["question"], CATEGORIES[qa["category"]], gold, now)
         for qa in sample["qa"]
         if (gold := tuple(e for e in evidence(qa["evidence"]) if e in there))
     )

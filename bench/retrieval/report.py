@@ -88,6 +88,29 @@ def show_rows(title: str, rows: Mapping[str, Mapping[str, float]], digits: int =
         print(f"{name:{_WIDTH}}{''.join(cells)}")
 
 
+def show_parts(sets: Mapping[str, Any]) -> None:
+    """Prints what each part of the ranking is worth: what its absence adds to the headlines."""
+    columns = ("R@10", "nDCG@10")
+    heads = {
+        name: {
+            ranking: next(iter(groups.values())) for ranking, groups in found["rankings"].items()
+        }
+        for name, found in sets.items()
+        if "full" in found.get("rankings", {})
+    }
+    parts = dict.fromkeys(r for rows in heads.values() for r in rows if r.startswith("no-"))
+    if not parts:
+        return
+    print("\nWithout a part, R@10 and nDCG@10 gained (lost where negative)")
+    print(f"{'':{_WIDTH}}" + "".join(f"{name:>18}" for name in heads))
+    for part in parts:
+        cells = ""
+        for rows in heads.values():
+            gains = (rows[part][c] - rows["full"][c] for c in columns)
+            cells += "".join(f"{gain:+9.1f}" for gain in gains)
+        print(f"{part:{_WIDTH}}{cells}")
+
+
 def show_costs(found: Mapping[str, Mapping[str, float]]) -> None:
     """Prints what a run cost."""
     print()

@@ -45,7 +45,7 @@ def _locomo_tables(_folder: Path, outcome: Outcome, names: Sequence[str]) -> Tab
         for tokens in locomo.BUDGETS
     }
     report.show_rows("LoCoMo, evidence within a budget", budgets)
-    return {"sessions": found, "budgets": budgets}
+    return {"sessions": found, "budgets": budgets, **_calibration(_folder, outcome, names)}
 
 
 def _budget(tokens: int) -> str:
@@ -53,14 +53,15 @@ def _budget(tokens: int) -> str:
 
 
 def _precision_tables(folder: Path, outcome: Outcome, names: Sequence[str]) -> Tables:
-    own = precision.table(folder, {name: outcome.answers[name] for name in names})
+    chosen = [*names, STRICT.name] if "full" in names else list(names)
+    ours = precision.table(folder, {name: outcome.answers[name] for name in chosen})
     rivals = {
         f"{name} (published)": dict(zip(precision.COLUMNS[:4], row, strict=True))
         for name, row in precision.RIVALS.items()
     }
-    report.show_rows("PrecisionMemBench", own, 2)
+    report.show_rows("PrecisionMemBench", ours, 2)
     report.show_rows("", rivals, 2)
-    return {"ours": own, "published": rivals}
+    return {"ours": ours, "published": rivals}
 
 
 def _own_tables(_folder: Path, outcome: Outcome, names: Sequence[str]) -> Tables:
@@ -71,21 +72,27 @@ def _own_tables(_folder: Path, outcome: Outcome, names: Sequence[str]) -> Tables
 
 
 def _calibration(_folder: Path, outcome: Outcome, _names: Sequence[str]) -> Tables:
-    found = own.calibration(outcome.answers[LEAST.name])
+    head = outcome.data.headline
+    asked = [a for a in outcome.answers[LEAST.name] if not head or a.question.category in head]
+    found = own.calibration(asked)
     report.show_rows(f"{outcome.data.title}, first ten, --min-score", found)
     return {"min_score": found}
 
 
+STRICT = Way(
+    f"--min-score {precision.LEAST}",
+    ("-k", str(precision.LIMIT), "--min-score", str(precision.LEAST)),
+)
 LEAST = Way("no least score", ("-k", "20", "--min-score", "-9"))
 SETS: dict[str, Entry] = {
     "locomo": Entry(
         locomo.load,
-        tuple(Way(_budget(tokens), ("--budget", str(tokens))) for tokens in locomo.BUDGETS),
+        (*(Way(_budget(n), ("--budget", str(n))) for n in locomo.BUDGETS), LEAST),
         _locomo_tables,
     ),
     "beam": Entry(notes.beam),
     "prefeval": Entry(notes.prefeval, (LEAST,), _calibration),
-    "precision": Entry(precision.load, tables=_precision_tables, plain=False),
+    "precision": Entry(precision.load, (STRICT,), tables=_precision_tables, plain=False),
     "own": Entry(own.load, (LEAST,), _own_tables),
 }
 
