@@ -27,21 +27,21 @@ USER = "test-user"
 LIMIT = 20
 LEAST = 0.3  # a least score, chosen on our own set's questions that no memory answers
 RIVALS = {
-    "tenure": (43, 77, 1.00, 1.00),
-    "open-knowledge-format": (18, 36, 0.47, 0.91),
-    "supermemory": (17, 44, 0.43, 0.55),
-    "gbrain": (5, 34, 0.14, 0.17),
-    "agentmemory": (0, 7, 0.17, 0.97),
-    "yourmemory": (0, 21, 0.17, 0.88),
-    "atomicmemory": (0, 9, 0.15, 0.95),
-    "zep": (0, 9, 0.09, 0.95),
-    "vectors alone": (0, 11, 0.09, 1.00),
-    "hindsight": (0, 9, 0.06, 1.00),
-    "mem0": (0, 9, 0.06, 0.99),
-    "a-mem": (0, 9, 0.06, 0.99),
+    "tenure": (43, 77, 12, 1.00, 1.00),
+    "open-knowledge-format": (18, 36, 2, 0.47, 0.91),
+    "supermemory": (17, 44, 2, 0.43, 0.55),
+    "gbrain": (5, 34, 1, 0.14, 0.17),
+    "agentmemory": (0, 7, 0, 0.17, 0.97),
+    "yourmemory": (0, 21, 1, 0.17, 0.88),
+    "atomicmemory": (0, 9, 0, 0.15, 0.95),
+    "zep": (0, 9, 0, 0.09, 0.95),
+    "vectors alone": (0, 11, 0, 0.09, 1.00),
+    "hindsight": (0, 9, 0, 0.06, 1.00),
+    "mem0": (0, 9, 0, 0.06, 0.99),
+    "a-mem": (0, 9, 0, 0.06, 0.99),
 }
-"""(active passes, passes, mean precision, mean recall) as the set's own README has them."""
-COLUMNS = ("active of 43", "passes of 77", "precision", "recall", "returned")
+"""As the set's own README has them: the COLUMNS but for the last."""
+COLUMNS = ("active of 43", "passes of 77", "turns of 12", "precision", "recall", "returned")
 
 Belief = dict[str, Any]
 
@@ -58,6 +58,21 @@ def cases(folder: Path) -> list[dict[str, Any]]:
     return list(json.loads(path.read_text("utf-8")))
 
 
+def turns(folder: Path) -> tuple[list[dict[str, Any]], list[Belief], list[dict[str, Any]]]:
+    """`(turns, beliefs, turns)`: two sessions as cases, parted by what is learnt on the way."""
+    raw = json.loads((folder / FOLDER / "session-retrieval.cases.json").read_text("utf-8"))
+    before: list[dict[str, Any]] = []
+    learnt: list[Belief] = []
+    after: list[dict[str, Any]] = []
+    for session in raw:
+        for turn in session["turns"]:
+            name = f"{session['caseId']}/{turn['turnIndex']}"
+            case = {**turn, "caseId": name, "query": turn["userMessage"], "category": "sessions"}
+            (after if learnt else before).append(case)
+            learnt += [turn["createBeliefAtTurn"]] if "createBeliefAtTurn" in turn else []
+    return before, learnt, after
+
+
 def load(folder: Path) -> DataSet:
     """The beliefs twice: as every system is given them, and in the fields that memos has.
 
@@ -65,10 +80,14 @@ def load(folder: Path) -> DataSet:
     In fields: the name is the title, aliases are tags, the content is the text; what was
     superseded or settled ends (`valid_until`), open questions have a namespace of their own.
     """
-    seed, asked = beliefs(folder), tuple(_questions(cases(folder)))
-    given = Corpus("as given", tuple(map(_given, seed.values())), asked)
-    fields = Corpus("in fields", tuple(map(_in_fields, seed.values())), asked)
-    return DataSet("precision", "PrecisionMemBench", (given, fields), depth=LIMIT)
+    seed, (before, learnt, after) = beliefs(folder), turns(folder)
+    first, later = tuple(_questions([*cases(folder), *before])), tuple(_questions(after))
+    corpora = []
+    for name, made in (("as given", _given), ("in fields", _in_fields)):
+        memories = tuple(map(made, seed.values()))
+        corpora.append(Corpus(name, memories, first))
+        corpora.append(Corpus(name, (*memories, *map(made, learnt)), later))
+    return DataSet("precision", "PrecisionMemBench", tuple(corpora), depth=LIMIT)
 
 
 def _questions(asked: Iterable[Mapping[str, Any]]) -> Iterable[Question]:
@@ -123,23 +142,25 @@ def score(
     found: Mapping[str, Sequence[str]],
 ) -> dict[str, float]:
     """The COLUMNS of a system that returned `found[case id]`, by the rules of the set's runner."""
-    active = passes = returned = 0
-    precisions, recalls = [], []
+    active = passes = in_sessions = 0
+    precisions, recalls, returned = [], [], []
     for case in asked:
         pinned, relevant = _context(case, seed, found.get(case["caseId"], ()))
-        expect = case["expect"].get("relevantBeliefs", {})
-        expected = set(expect.get("shouldOnlyInclude", ()))
+        expected = set(case["expect"].get("relevantBeliefs", {}).get("shouldOnlyInclude", ()))
         right = expected & relevant
         passed = _passes(case, seed, pinned, relevant)
+        if case.get("category") == "sessions":
+            in_sessions += passed
+            continue
         passes += passed
-        returned += len(relevant)
+        returned.append(len(relevant))
         if relevant or expected:
             precisions.append(len(right) / len(relevant) if relevant else 0.0)
             active += passed
         if expected:
             recalls.append(len(right) / len(expected))
-    values = (active, passes, _mean(precisions), _mean(recalls), returned / len(asked))
-    return dict(zip(COLUMNS, values, strict=True))
+    means = _mean(precisions), _mean(recalls), _mean(returned)
+    return dict(zip(COLUMNS, (active, passes, in_sessions, *means), strict=True))
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -200,7 +221,9 @@ def _passes(
 
 def table(folder: Path, answers: Mapping[str, Sequence[Answer]]) -> dict[str, dict[str, float]]:
     """`{"ranking, corpus": COLUMNS}` of every ranking that was run."""
-    seed, asked = beliefs(folder), cases(folder)
+    before, learnt, after = turns(folder)
+    seed = beliefs(folder) | {belief["_id"]: belief for belief in learnt}
+    asked = [*cases(folder), *before, *after]
     found = {}
     for name, given in answers.items():
         for corpus in dict.fromkeys(answer.corpus for answer in given):

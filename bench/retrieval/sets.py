@@ -56,7 +56,7 @@ def _precision_tables(folder: Path, outcome: Outcome, names: Sequence[str]) -> T
     chosen = [*names, STRICT.name] if "full" in names else list(names)
     ours = precision.table(folder, {name: outcome.answers[name] for name in chosen})
     rivals = {
-        f"{name} (published)": dict(zip(precision.COLUMNS[:4], row, strict=True))
+        f"{name} (published)": dict(zip(precision.COLUMNS[:-1], row, strict=True))
         for name, row in precision.RIVALS.items()
     }
     report.show_rows("PrecisionMemBench", ours, 2)
