@@ -13,7 +13,7 @@ import pytest
 from bench.retrieval import generated, own, precision
 from bench.retrieval.locomo import evidence, session_of, sessions, within_budget
 from bench.retrieval.measures import fused, interval, mean, measures, summed
-from bench.retrieval.model import Question
+from bench.retrieval.model import DataSet, Question
 from bench.retrieval.report import quality
 from bench.retrieval.run import Answer, add_fusions, run, ways_of
 
@@ -186,3 +186,31 @@ def test_a_set_that_is_not_there_is_skipped_with_a_sentence(tmp_path: Path) -> N
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "nothing to measure" in done.stdout
+
+
+def test_a_fusion_asks_its_halves_deep_and_an_ablation_is_shallow() -> None:
+    ways = {way.name: way for way in ways_of(["full", "rrf", "bm25", "no-session"], depth=100)}
+    assert {name: way.options for name, way in ways.items()} == {
+        "full": ("-k", "100"),
+        "bm25": ("-k", "200"),
+        "no-session": ("-k", "20"),
+        "vector": ("-k", "200"),
+    }
+    assert ways["no-session"].env == {"MEMOS_RANKING": "no-session"}
+
+
+def test_quality_has_the_headline_first_and_halves_and_categories_after_it() -> None:
+    answers = [
+        answer("a", "b", gold=("a",)),
+        answer("a", "b", gold=("b",), category="temporal"),
+        answer("a", gold=("z",), category="adversarial"),
+        answer("a"),  # nothing answers it: it is in no row
+    ]
+    data = DataSet("x", "X", (), headline=("single-hop", "temporal"), headline_title="head")
+    table = quality(data, answers)
+    assert list(table) == ["head", "all", "single-hop", "temporal", "adversarial"]
+    assert [row["questions"] for row in table.values()] == [2, 3, 1, 1, 1]
+    assert (table["head"]["R@1"], table["head"]["MRR"]) == (50, 75)
+    assert table["all"]["R@10"] == pytest.approx(200 / 3)
+    low, high = table["head"]["R@10 interval"]
+    assert low == high == 100
