@@ -2,7 +2,8 @@
 
 Recall@k is the share of a question's right memories among the first k. nDCG@10 has binary gains
 and the discount 1 / log2(place + 1) (Jarvelin and Kekalainen, 2002); MRR is the mean of one over
-the place of the first right memory.
+the place of the first right memory, nothing where it is not among the first 20: so rankings that
+were asked to different depths compare.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ RESAMPLES = 1000
 
 def measures(ranked: Sequence[str], gold: Collection[str]) -> list[float]:
     """The COLUMNS of one question, each 0 to 1; `gold` must not be empty."""
-    places = [at for at, key in enumerate(ranked) if key in gold]
+    places = [at for at, key in enumerate(ranked[: CUTS[-1]]) if key in gold]
     recalls = [sum(at < k for at in places) / len(gold) for k in CUTS]
     gain = sum(1 / math.log2(at + 2) for at in places if at < 10)
     ideal = sum(1 / math.log2(at + 2) for at in range(min(10, len(gold))))
