@@ -94,7 +94,7 @@ _memos() {
     case "$name" in
       "init") words="--nested --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --lines --jsonl --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --help -h" ;;
-      "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --rerank --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "forget") words="--reason --reject --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
@@ -111,7 +111,7 @@ _memos() {
       "model") words="list info use --help -h" ;;
       "model list") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "model info") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "model use") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "model use") words="--embedder --reranker --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "") words="init add recall show edit forget chat sessions review log diff revert undo restore status doctor model config completions --version --help" ;;

@@ -24,7 +24,7 @@ SPECIALS = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
 
 @dataclass
 class Gguf:
-    """What goes into a GGUF file; `values` maps a key to a Python value."""
+    """What goes into a GGUF file; `values` maps a key to a Python value. Tensors are f32 or f16."""
 
     values: dict[str, Any]
     tensors: dict[str, np.ndarray] = field(default_factory=dict)
@@ -38,11 +38,12 @@ class Gguf:
             out += [_string(key), _value(value)]
         offset, data = 0, []
         for name, tensor in self.tensors.items():
-            raw = tensor.astype("<f4").tobytes()
+            half = tensor.dtype == np.float16
+            raw = tensor.astype("<f2" if half else "<f4").tobytes()
             raw += bytes(-len(raw) % 32)
             shape = tensor.shape[::-1]
             out.append(_string(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape))
-            out.append(struct.pack("<IQ", 0, offset))
+            out.append(struct.pack("<IQ", int(half), offset))
             offset += len(raw)
             data.append(raw)
         header = b"".join(out)

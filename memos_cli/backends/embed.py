@@ -11,10 +11,11 @@ import hashlib
 import re
 import unicodedata
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -137,7 +138,15 @@ class WordPiece:
 
 
 class StaticEmbedder:
-    """Turns texts into unit vectors by adding up the vectors of their tokens."""
+    """Turns texts into unit vectors by adding up the vectors of their tokens.
+
+    `floor`, `weights` and `batch` are what the ranking and the index want to know of an embedder:
+    the ranking was tuned with this one.
+    """
+
+    floor: float = 0.0
+    weights: Mapping[str, float] = MappingProxyType({})
+    batch: int = 4096
 
     def __init__(
         self,
@@ -217,6 +226,11 @@ class StaticEmbedder:
         norms = np.linalg.norm(result, axis=1, keepdims=True)
         np.divide(result, norms + shrink, out=result, where=norms > 0)
         return result
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """Return the vector (dim,) of a question."""
+        vector: NDArray[np.float32] = self.embed([text])[0]
+        return vector
 
     def _add_up(
         self, ids: list[int], spans: list[tuple[int, int, int]], result: NDArray[np.float32]

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
 
 from memos_cli.core.errors import ModelUnusableError
+from memos_cli.core.families import is_encoder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,10 +61,7 @@ _FILE_TYPES: Final = {
     30: "IQ4_XS", 31: "IQ1_M", 32: "BF16", 36: "TQ1_0", 37: "TQ2_0", 38: "MXFP4",
 }  # fmt: skip
 _SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf\Z", re.IGNORECASE)
-_EMBEDDING_ONLY: Final = frozenset(
-    {"bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3",
-     "gemma-embedding", "llama-embed", "t5encoder", "neo-bert", "eurobert"}
-)  # fmt: skip
+_CLASSIFIER: Final = frozenset({"cls.weight", "cls.output.weight"})  # the head of a reranker
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,8 @@ class ModelInfo:
     """What a GGUF file says about itself. `size` is in bytes, `context` in tokens.
 
     `values` holds the scalars and short strings of the metadata by key, and for each array its
-    length; `template` is the chat template as Jinja source, "" where there is none.
+    length; `template` is the chat template as Jinja source, "" where there is none. `classifier`
+    says whether it has a head that judges texts instead of continuing them.
     """
 
     path: Path
@@ -84,14 +83,26 @@ class ModelInfo:
     parameters: int
     tensors: int
     template: str
+    classifier: bool
     values: Mapping[str, str | int | float | bool] = field(repr=False)
 
 
 def read(path: Path) -> ModelInfo:
-    """The header of the model at `path`, checked. Raises ModelUnusableError with one sentence.
+    """The header of the chat model at `path`, checked. Raises ModelUnusableError with one sentence.
 
-    Refused: what is missing, a directory or not a regular file, not GGUF, truncated, one part of
-    several, a projector (mmproj), an adapter, an embedding model.
+    Refused: what `read_any` refuses, and an embedding model.
+    """
+    info = read_any(path)
+    if is_encoder(info.architecture):
+        _fail(path, f"is an embedding model ({info.architecture}), it cannot chat")
+    return info
+
+
+def read_any(path: Path) -> ModelInfo:
+    """The header of the model at `path`, checked, whatever the model is for.
+
+    Refused with one sentence (ModelUnusableError): what is missing, a directory or not a regular
+    file, not GGUF, truncated, one part of several, a projector (mmproj), an adapter.
     """
     if _SPLIT.search(path.name):
         _fail(
@@ -138,9 +149,14 @@ def remembered(cache: Path, fact: str) -> bool:
     return fact in _load_cache(cache)
 
 
-def remember(cache: Path, fact: str) -> None:
+def recorded(cache: Path | None, fact: str) -> str:
+    """What `remember` noted of `fact`; "" where it noted nothing."""
+    return _load_cache(cache).get(fact, "")
+
+
+def remember(cache: Path, fact: str, value: str = "1") -> None:
     """Note `fact`, for example that a digest has once been loaded without harm."""
-    _store_cache(cache, {**_load_cache(cache), fact: "1"})
+    _store_cache(cache, {**_load_cache(cache), fact: value})
 
 
 def _fail(path: Path, what: str, *, hint: str = "") -> NoReturn:
@@ -209,12 +225,12 @@ def _parse(window: _Window) -> ModelInfo:
     alignment = values.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment <= 0 or alignment & (alignment - 1):
         window.fail(f"says its alignment is {alignment!r}: it is damaged")
-    parameters, end = _tensors(window, tensors)
+    parameters, end, names = _tensors(window, tensors)
     start = -(-window.at // alignment) * alignment
     if tensors and start + end > window.size:
         missing = start + end - window.size
         window.fail(f"is truncated: {missing:,} bytes of its tensors are missing")
-    return _info(window, version, values, (tensors, parameters))
+    return _info(window, version, values, (tensors, parameters, bool(names & _CLASSIFIER)))
 
 
 def _string(window: _Window, limit: int) -> str:
@@ -259,11 +275,13 @@ def _skip_array(window: _Window) -> int:
     return length
 
 
-def _tensors(window: _Window, count: int) -> tuple[int, int]:
-    """(number of weights, where the last tensor ends after the header) of the tensor table."""
+def _tensors(window: _Window, count: int) -> tuple[int, int, set[str]]:
+    """(number of weights, where the last one ends after the header, names) of the tensor table."""
     parameters = end = 0
+    names: set[str] = set()
     for _ in range(count):
         name = _string(window, MAX_NAME)
+        names.add(name)
         n_dims = window.number("<I")
         if n_dims > MAX_DIMS:
             window.fail(f"says tensor {name!r} has {n_dims} dimensions: it is damaged")
@@ -277,14 +295,14 @@ def _tensors(window: _Window, count: int) -> tuple[int, int]:
             window.fail(f"says tensor {name!r} has rows that are not whole: it is damaged")
         parameters += elements
         end = max(end, offset + elements // per * size)
-    return parameters, end
+    return parameters, end, names
 
 
 def _info(
     window: _Window,
     version: int,
     values: Mapping[str, str | int | float | bool],
-    counts: tuple[int, int],
+    counts: tuple[int, int, bool],
 ) -> ModelInfo:
     architecture = str(values.get("general.architecture", ""))
     context = values.get(f"{architecture}.context_length", 0)
@@ -300,12 +318,13 @@ def _info(
         parameters=counts[1],
         tensors=counts[0],
         template=str(values.get(TEMPLATE, "")),
+        classifier=counts[2],
         values=values,
     )
 
 
 def _check_use(info: ModelInfo) -> None:
-    """Raise for a sound GGUF file that is no chat model."""
+    """Raise for a sound GGUF file that is no model."""
     kind = info.values.get("general.type", "model")
     if kind == "adapter":
         _fail(info.path, "is a LoRA adapter, not a model")
@@ -321,8 +340,6 @@ def _check_use(info: ModelInfo) -> None:
         _fail(info.path, "does not name its architecture")
     if info.tensors == 0:
         _fail(info.path, "holds a vocabulary but no weights")
-    if info.architecture in _EMBEDDING_ONLY:
-        _fail(info.path, f"is an embedding model ({info.architecture}), it cannot chat")
 
 
 def _identity(path: Path, status: os.stat_result) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memos_cli.cli.memory import DryRun
-from memos_cli.cli.model import chosen, places
+from memos_cli.cli.model import chosen
+from memos_cli.cli.places import places
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.turns import reply_json, say
 from memos_cli.core.cube import decode_utf8, lines_of
@@ -172,7 +173,7 @@ def _open(
     from memos_cli.ops.models import engine_log, load
     from memos_cli.ops.voices import voice_of
 
-    where = places(rt)
+    where = places(rt.settings)
     model = chosen(rt, ws, choice)
     context = rt.settings.value("chat.context", ws.config)[0]
     with load(model, where, context=context, notify=rt.out.message) as engine:

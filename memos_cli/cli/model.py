@@ -2,53 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from memos_cli.cli.memory import DryRun
+from memos_cli.cli.places import places, wanted
 from memos_cli.cli.runtime import Runtime, command
+from memos_cli.core.errors import UsageError
 
 if TYPE_CHECKING:
-    from memos_cli.ops.models import Listed, Model, Places
+    from memos_cli.ops.encoders import Encoding, Purpose
+    from memos_cli.ops.models import Listed, Model, ModelInfo
     from memos_cli.ops.workspace import Workspace
 
 model = typer.Typer(
-    help="The chat model: which there are, which is used.",
+    help="The models: which there are, which are used.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
 )
+_WORDS = {
+    "embedding": ("embedder", "the package's own"),
+    "reranking": ("reranker", "none"),
+}
 ModelArgument = Annotated[
     str | None,
     typer.Argument(metavar="FILE|NAME", help="A GGUF file, a name from the list, or `default`."),
 ]
-
-
-def places(rt: Runtime) -> Places:
-    """Where models may be on this machine: the stores of other programs, as their settings say."""
-    from memos_cli.ops.models import Places, Stores
-
-    environ, home = rt.settings.env.environ, rt.settings.home
-
-    def named(variable: str, *below: str) -> list[Path]:
-        value = environ.get(variable)
-        return [Path(value).expanduser().joinpath(*below)] if value else []
-
-    cache = named("XDG_CACHE_HOME") or [home / ".cache"]
-    hubs = [
-        *named("LLAMA_CACHE"), *named("HF_HUB_CACHE"), *named("HUGGINGFACE_HUB_CACHE"),
-        *named("HF_HOME", "hub"), cache[0] / "huggingface" / "hub", cache[0] / "llama.cpp",
-    ]  # fmt: skip
-    ollama = [*named("OLLAMA_MODELS"), home / ".ollama" / "models",
-              Path("/usr/share/ollama/.ollama/models")]  # fmt: skip
-    folders = [*_lm_studio(home), home / ".lmstudio" / "models", cache[0] / "lm-studio" / "models"]
-    return Places(
-        base=rt.settings.env.cwd,
-        cache=rt.settings.cache_home,
-        stores=Stores(tuple(hubs), tuple(ollama), tuple(folders)),
-    )
 
 
 def chosen(rt: Runtime, ws: Workspace | None, choice: str | None = None) -> Model:
@@ -60,17 +41,8 @@ def chosen(rt: Runtime, ws: Workspace | None, choice: str | None = None) -> Mode
 
     set_to, origin = rt.settings.value("models.chat", ws.config if ws else {})
     if choice is None and origin == "vault" and ws:
-        return of_vault(ws, set_to, places(rt))
-    return examine(choice or set_to, places(rt))
-
-
-def _lm_studio(home: Path) -> list[Path]:
-    """LM Studio's folder, where the person has moved it."""
-    try:
-        moved = (home / ".lmstudio-home-pointer").read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return []
-    return [Path(moved) / "models"] if moved else []
+        return of_vault(ws, set_to, places(rt.settings))
+    return examine(choice or set_to, places(rt.settings))
 
 
 @model.command("list")
@@ -79,28 +51,35 @@ def list_models(rt: Runtime) -> None:
     """The model of the package, and the GGUF files other programs have on this machine."""
     from memos_cli.ops.models import listed
 
-    found = listed(places(rt))
+    found = listed(places(rt.settings))
     if rt.out.structured:
         rt.out.document({"models": [_listed_json(item) for item in found]})
         return
     rows = [
-        [item.name, item.store, item.info.architecture if item.info else "-",
+        [item.name, item.store, _purpose(item.info) or "-",
+         item.info.architecture if item.info else "-",
          item.info.quantisation if item.info else "-", item.problem or str(item.path)]
         for item in found
     ]  # fmt: skip
-    rt.out.table(["name", "store", "architecture", "weights", "file"], rows)
+    rt.out.table(["name", "store", "for", "architecture", "weights", "file"], rows)
 
 
 @model.command("info")
 @command
 def info(rt: Runtime, name: ModelArgument = None) -> None:
     """What a model says about itself; without a name, the one that chats use."""
-    found = chosen(rt, None if name else _vault(rt), name)
+    from memos_cli.ops.encoders import look
+
+    ws = _vault(rt)
+    config = ws.config if ws else {}
+    manner = wanted(rt.settings, "models.embedder", config).manner
+    found = look(name, places(rt.settings), manner) if name else None
+    shown = _encoding_json(found) if found else _model_json(chosen(rt, None if name else ws, name))
     if rt.out.structured:
-        rt.out.document({"model": _model_json(found)})
+        rt.out.document({"model": shown})
         return
-    for key, value in _model_json(found).items():
-        rt.out.raw(f"{rt.out.styled(f'{key:13}', 'dim')} {rt.out.styled(str(value))}")
+    for key, value in shown.items():
+        rt.out.raw(f"{rt.out.styled(f'{key:15}', 'dim')} {rt.out.styled(str(value))}")
 
 
 @model.command("use")
@@ -114,18 +93,50 @@ def use(
         ),
     ],
     *,
+    embedder: Annotated[
+        bool, typer.Option("--embedder", help="An embedding model, to find memories by sense.")
+    ] = False,
+    reranker: Annotated[
+        bool, typer.Option("--reranker", help="A reranker, for `recall --rerank`; or `none`.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Make a model the one that this vault's chats use."""
+    """Make a model the one that this vault uses: for chats, or for what the option says."""
+    if embedder and reranker:
+        msg = "A model is an embedder or a reranker, not both."
+        raise UsageError(msg)
+    if embedder or reranker:
+        _use_encoder(rt, name, "embedding" if embedder else "reranking", dry_run=dry_run)
+        return
     from memos_cli.ops.models import use as use_model
 
-    found, commit = use_model(rt.workspace(create=not dry_run), name, places(rt), dry_run=dry_run)
+    ws = rt.workspace(create=not dry_run)
+    found, commit = use_model(ws, name, places(rt.settings), dry_run=dry_run)
     if rt.out.structured:
         rt.out.document({"model": _model_json(found), "commit": commit})
     elif dry_run:
         rt.out.message(f"Nothing was changed; chats would use {found.name}.")
     else:
         rt.out.message(f"Chats use {found.name}.")
+
+
+def _use_encoder(rt: Runtime, name: str, purpose: Purpose, *, dry_run: bool) -> None:
+    from memos_cli.ops.encoders import KEYS, use_encoder
+
+    ws = rt.workspace(create=not dry_run)
+    choice = wanted(rt.settings, KEYS[purpose], ws.config, name)
+    found, commit = use_encoder(ws, purpose, choice, places(rt.settings), dry_run=dry_run)
+    if rt.out.structured:
+        rt.out.document({"model": _encoding_json(found) if found else None, "commit": commit})
+        return
+    what, nothing = _WORDS[purpose]
+    label = found.info.name if found else nothing
+    if dry_run:
+        rt.out.message(f"Nothing was changed; the {what} would be {label}.")
+    elif purpose == "embedding" and commit:
+        rt.out.message(f"The {what} is {label}. The next recall embeds all memories anew.")
+    else:
+        rt.out.message(f"The {what} is {label}.")
 
 
 def _vault(rt: Runtime) -> Workspace | None:
@@ -137,19 +148,40 @@ def _vault(rt: Runtime) -> Workspace | None:
         return None
 
 
+def _purpose(info: ModelInfo | None) -> str | None:
+    from memos_cli.ops.encoders import purpose_of
+
+    return purpose_of(info) if info else None
+
+
 def _model_json(found: Model) -> dict[str, Any]:
-    info = found.info
     return {
-        "name": info.name, "path": str(info.path), "shipped": found.shipped,
-        "architecture": info.architecture, "weights": info.parameters,
-        "quantisation": info.quantisation, "context": info.context, "bytes": info.size,
-        "chat_template": bool(info.template),
+        **_header_json(found.info), "shipped": found.shipped, "for": "chat",
+        "chat_template": bool(found.info.template),
+    }  # fmt: skip
+
+
+def _encoding_json(found: Encoding) -> dict[str, Any]:
+    manner, purpose = found.manner, _purpose(found.info)
+    shown = {**_header_json(found.info), "for": purpose, "pooling": manner.pooling}
+    if purpose == "reranking":
+        return shown
+    prefixes = {"query_prefix": manner.query, "document_prefix": manner.document}
+    return {**shown, "dim": found.dim, **prefixes}
+
+
+def _header_json(info: ModelInfo) -> dict[str, Any]:
+    return {
+        "name": info.name, "path": str(info.path), "architecture": info.architecture,
+        "weights": info.parameters, "quantisation": info.quantisation, "context": info.context,
+        "bytes": info.size,
     }  # fmt: skip
 
 
 def _listed_json(item: Listed) -> dict[str, Any]:
     return {
         "name": item.name, "store": item.store, "path": str(item.path),
+        "for": _purpose(item.info),
         "architecture": item.info.architecture if item.info else None,
         "quantisation": item.info.quantisation if item.info else None,
         "context": item.info.context if item.info else None,

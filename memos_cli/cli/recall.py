@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from memos_cli.cli.places import places, wanted
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import cube_json, local_time, short_id
 from memos_cli.core.cube import Kind, State, check_name, decode_utf8, lines_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memos_cli.core.query import Hit, Recalled
+    from memos_cli.ops.encoders import Reranker
     from memos_cli.ops.recall import Searcher
     from memos_cli.ops.workspace import Workspace
 
@@ -77,6 +79,9 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     explain: Annotated[
         bool, typer.Option("--explain", help="Show what the scores are of.")
     ] = False,
+    rerank: Annotated[
+        bool, typer.Option("--rerank", help="Let the reranker model order the best results.")
+    ] = False,
     text: Annotated[bool, typer.Option("--text", help="Print the texts alone.")] = False,
     ids: Annotated[bool, typer.Option("--ids", help="Print the ids alone.")] = False,
     batch: Annotated[
@@ -101,7 +106,7 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     lines = _questions(rt, query, batch=batch)
     ws = rt.workspace()
     chosen = replace(plain, k=k or _default_k(rt, ws))
-    searcher = _searcher(rt, ws)
+    searcher = _searcher(rt, ws, rerank=rerank)
     if batch:
         for line in lines:
             found = searcher.search(replace(chosen, text=line))
@@ -136,7 +141,7 @@ def _default_k(rt: Runtime, ws: Workspace) -> int:
     return int(value)
 
 
-def _searcher(rt: Runtime, ws: Workspace) -> Searcher:
+def _searcher(rt: Runtime, ws: Workspace, *, rerank: bool) -> Searcher:
     from memos_cli.ops.recall import Searcher
 
     name, origin = rt.settings.value("recall.ranking", ws.config)
@@ -144,7 +149,14 @@ def _searcher(rt: Runtime, ws: Workspace) -> Searcher:
     if weights is None:
         msg = f"recall.ranking is {name!r} ({origin}); it must be one of {', '.join(RANKINGS)}."
         raise UsageError(msg)
-    return Searcher(ws, weights=weights)
+    return Searcher(ws, weights=weights, reranker=_reranker(rt, ws) if rerank else None)
+
+
+def _reranker(rt: Runtime, ws: Workspace) -> Reranker:
+    from memos_cli.ops.encoders import chosen_reranker
+
+    chosen = wanted(rt.settings, "models.reranker", ws.config)
+    return chosen_reranker(ws, chosen, places(rt.settings))
 
 
 def _document(found: Recalled, ws: Workspace) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from memos_cli.core.errors import NoVaultError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.workspace import Surroundings, Workspace
 
 _PANEL = "Everywhere"
@@ -80,7 +81,17 @@ class Runtime:
             environ=self.settings.env.environ,
             notify=self.out.message,
             progress=self.out.progress,
+            embedder=self._embedder,
         )
+
+    def _embedder(self, ws: Workspace, degraded: list[str]) -> Embedder | None:
+        if self.settings.value("models.embedder", ws.config)[0] == "default":
+            return None
+        from memos_cli.cli.places import places, wanted
+        from memos_cli.ops.encoders import chosen_embedder
+
+        chosen = wanted(self.settings, "models.embedder", ws.config)
+        return chosen_embedder(ws, chosen, places(self.settings), degraded)
 
     def workspace(self, *, create: bool = False) -> Workspace:
         """The vault, opened. With `create` the person's own vault is made on first use.

@@ -36,6 +36,14 @@ class Setting:
 
 SETTINGS = (
     Setting("models.chat", "default", "the chat model: default, or a GGUF file", "MEMOS_MODEL"),
+    Setting("models.embedder", "default",
+            "what finds memories by sense: default, or an embedding GGUF file", "MEMOS_EMBEDDER"),
+    Setting("models.reranker", "none", "what --rerank asks: none, or a reranker GGUF file",
+            "MEMOS_RERANKER"),
+    Setting("embedding.pooling", "auto", "how that GGUF pools: auto, mean, cls or last",
+            choices=("auto", "mean", "cls", "last")),
+    Setting("embedding.query_prefix", "auto", "what stands before a question for it"),
+    Setting("embedding.document_prefix", "auto", "what stands before a memory for it"),
     Setting("chat.capture", "auto", "what chat learns: auto, review or off", "MEMOS_CAPTURE",
             choices=("auto", "review", "off")),
     Setting("chat.context", 2048, "tokens the chat model may see at once", "MEMOS_CONTEXT",

@@ -41,8 +41,10 @@ class Query:
 class Hit:
     """A memory that answers: its score, the parts that add up to it, and why it matched.
 
-    `scores` has `text`, `vector`, `context` and `time`; `why` holds the words of the question
-    that occur in the memory. `tiers` names where it is ready to use beside the text.
+    `scores` has `text`, `vector`, `context` and `time`, and where a reranker was asked
+    `rerank`, its own number, which is not added but orders the hits that it read; `why` holds the
+    words of the question that occur in the memory. `tiers` names where it is ready to use beside
+    the text.
     """
 
     cube: Cube

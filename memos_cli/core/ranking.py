@@ -93,6 +93,12 @@ def without(part: str) -> Weights:
     return replace(FULL, **{part: nothing})
 
 
+def fitted(weights: Weights, other: Mapping[str, float]) -> Weights:
+    """The weights with `other` values for some of their fields; a part that is off stays off."""
+    changes: dict[str, Any] = {name: x for name, x in other.items() if getattr(weights, name)}
+    return replace(weights, **changes)
+
+
 RANKINGS: Final[Mapping[str, Weights]] = {
     "full": FULL,
     "bm25": _BM25,

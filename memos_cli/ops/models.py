@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Listed", "Model", "ModelInfo", "Places", "Stores",
-    "describe", "engine_log", "examine", "find_model", "listed", "load", "of_vault", "use",
+    "describe", "engine_log", "examine", "facts_of", "find_for_vault", "find_model",
+    "listed", "load", "of_vault", "use",
 ]  # fmt: skip
 
 DEFAULT: Final = "default"
@@ -106,8 +107,8 @@ def examine(choice: str, places: Places) -> Model:
     return Model(gguf.read(path), shipped=path == SHIPPED)
 
 
-def of_vault(ws: Workspace, choice: str, places: Places) -> Model:
-    """`examine` for a choice that the vault's own `memos.toml` makes.
+def find_for_vault(ws: Workspace, choice: str, places: Places) -> Path:
+    """`find_model` for a choice that the vault's own `memos.toml` makes.
 
     A vault may come from someone else, and a model is parsed by a large C++ program: so a model
     that lies in the vault is not taken on the vault's word. Raises RefusedError for one.
@@ -116,6 +117,12 @@ def of_vault(ws: Workspace, choice: str, places: Places) -> Model:
     if path != SHIPPED and path.resolve().is_relative_to(ws.root.resolve()):
         msg = f"The vault names a model that lies in the vault: {path}. It is not opened for that."
         raise RefusedError(msg, hint="If you trust it: --model FILE, or move it out of the vault.")
+    return path
+
+
+def of_vault(ws: Workspace, choice: str, places: Places) -> Model:
+    """`examine` for a choice that the vault's own `memos.toml` makes. Raises RefusedError too."""
+    path = find_for_vault(ws, choice, places)
     return examine(str(path) if path != SHIPPED else DEFAULT, places)
 
 
@@ -137,7 +144,7 @@ def load(model: Model, places: Places, *, context: int, notify: Callable[[str], 
 
     path = model.info.path
     if not model.shipped:
-        facts = _facts(places)
+        facts = facts_of(places)
         fact = f"ran {gguf.digest(path, facts)}"
         if facts is None or not gguf.remembered(facts, fact):
             notify(f"Trying the model {model.name} for the first time ...")
@@ -172,12 +179,12 @@ def use(
 
 def _look(found: modelstores.Found) -> Listed:
     try:
-        return Listed(found.name, found.path, found.store, gguf.read(found.path))
+        return Listed(found.name, found.path, found.store, gguf.read_any(found.path))
     except ModelUnusableError as error:
         return Listed(found.name, found.path, found.store, None, error.message)
 
 
-def _facts(places: Places) -> Path | None:
+def facts_of(places: Places) -> Path | None:
     """The file in which digests and first runs are noted."""
     if places.cache is None:
         return None

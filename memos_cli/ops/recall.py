@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
 from memos_cli.backends.lance import TableError
 from memos_cli.core import analysis, codec, packing, ranking
@@ -16,7 +17,7 @@ from memos_cli.core.query import Hit, Query, Recalled
 from memos_cli.core.rows import split_key, where_of
 from memos_cli.core.when import parse_when
 from memos_cli.ops.scoring import LEXICAL, Scorer
-from memos_cli.ops.sync import Index, open_index, rebuild, sync
+from memos_cli.ops.sync import Index, embedded_text, open_index, rebuild, sync
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from memos_cli.core.cube import Cube
     from memos_cli.core.ranking import Score, Weights
     from memos_cli.core.rows import Found
-    from memos_cli.ops.sync import Embedder
+    from memos_cli.ops.embedder import Embedder
+    from memos_cli.ops.encoders import Reranker
     from memos_cli.ops.workspace import Workspace
+
+RERANKED: Final = 50  # results that a reranker reads: it computes each with the question anew
 
 
 class Searcher:
@@ -38,11 +42,13 @@ class Searcher:
         *,
         weights: Weights = ranking.FULL,
         embedder: Embedder | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         self.ws = ws
-        self._weights = weights
+        self._reranker = reranker
         self._index: Index = open_index(ws, embedder)
-        self._scorer = Scorer(self._index, weights)
+        self._weights = ranking.fitted(weights, self._index.embedder.weights)
+        self._scorer = Scorer(self._index, self._weights)
 
     def refresh(self) -> None:
         """Follows the vault after changes to its files (the caller has refreshed the catalog)."""
@@ -96,7 +102,7 @@ class Searcher:
         keys = ranking.best(scores, created, LEXICAL)
         keys = [key for key in keys if self._enough(scores[key], pool[key], query.min_score)]
         hits: dict[str, Hit] = {}
-        step = LEXICAL if query.budget else query.k
+        step = LEXICAL if query.budget else max(query.k, RERANKED if self._reranker else 0)
         for at in range(0, len(keys), step):
             data = self._index.table.data([pool[key].row for key in keys[at : at + step]])
             for key in keys[at : at + step]:
@@ -105,7 +111,19 @@ class Searcher:
                     hits.setdefault(hit.cube.id, hit)
             if len(hits) >= step:
                 break
-        return _chosen(list(hits.values()), query)
+        return _chosen(self._reranked(query.text, list(hits.values())), query)
+
+    def _reranked(self, question: str, hits: list[Hit]) -> list[Hit]:
+        """The best of the hits in the order of the reranker, if there is one; then the others."""
+        if self._reranker is None:
+            return hits
+        best, others = hits[:RERANKED], hits[RERANKED:]
+        judged = self._reranker.relevance(question, [embedded_text(hit.cube) for hit in best])
+        marked = [
+            replace(hit, scores={**hit.scores, "rerank": value})
+            for hit, value in zip(best, judged, strict=True)
+        ]
+        return sorted(marked, key=lambda hit: -hit.scores["rerank"]) + others
 
     def _enough(self, score: Score, found: Found, least: float | None) -> bool:
         if least is not None:

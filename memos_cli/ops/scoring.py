@@ -71,7 +71,7 @@ class Scorer:
     def scores(self, question: Question, scope: Scope) -> tuple[dict[str, Score], dict[str, Found]]:
         """`({key: score}, {key: row})` of every row that competes."""
         table, w = self._index.table, self._weights
-        asked = self._index.embedder.embed([question.text])[0]
+        asked = self._index.embedder.embed_query(question.text)
         matched = table.match(question.terms, scope.where, MATCHES) if question.terms else []
         by_vector = w.vector and asked.any()
         near = table.nearest(asked, scope.where, NEAREST, terms=True) if by_vector else []
@@ -144,7 +144,8 @@ class Scorer:
             for other in around:
                 mixed[order[key]] += self._weights.window * own[order[other]]
         norms = np.linalg.norm(mixed, axis=1)
-        dots = mixed @ asked / np.where(norms > 0, norms, 1)
+        floor = self._index.embedder.floor
+        dots = (mixed @ asked / np.where(norms > 0, norms, 1) - floor) / (1 - floor)
         return {key: float(dots[order[key]]) for key in keys}
 
 

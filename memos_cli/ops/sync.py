@@ -12,7 +12,7 @@ import secrets
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from memos_cli.backends.lance import Lance, TableError
 from memos_cli.core import analysis, codec
@@ -20,13 +20,12 @@ from memos_cli.core.cube import Cube, Kind, is_memory
 from memos_cli.core.errors import LockTimeoutError
 from memos_cli.core.ranking import ASKS, SELF, TELLS_TIME
 from memos_cli.core.rows import Overlay, Record, bucket_of, key_of, micros, split_key
+from memos_cli.ops.embedder import shipped_embedder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.workspace import Workspace
 
 TABLES_META: Final = "tables"
@@ -34,36 +33,6 @@ MADE_HERE_META: Final = "tables-token"
 BATCH: Final = 4096  # rows embedded and written at once
 MANY: Final = 1000  # new rows from which on the table is compacted and indexed at once
 _BUSY_TIMEOUT_S: Final = 2.0  # how long a search waits for another process's write
-
-
-class Embedder(Protocol):
-    """Turns texts into unit vectors of `dim` numbers; `digest` names the weights."""
-
-    dim: int
-    digest: str
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Vectors (len(texts), dim)."""
-
-    def akin(self, word: str) -> Sequence[tuple[str, float]]:
-        """Lower-case words near in sense to a lower-case one, with similarities of 0 to 1."""
-
-
-class NoEmbedder:
-    """Stands in where the embedder's files cannot be read: every vector is zero."""
-
-    dim = 8
-    digest = "none"
-
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Zeros (len(texts), dim)."""
-        import numpy as np
-
-        return np.zeros((len(texts), self.dim), dtype=np.float32)
-
-    def akin(self, word: str) -> Sequence[tuple[str, float]]:  # noqa: ARG002 - the protocol
-        """None."""
-        return ()
 
 
 @dataclass(slots=True)
@@ -93,21 +62,11 @@ def open_index(ws: Workspace, embedder: Embedder | None = None) -> Index:
     else what could not be done is in `degraded`.
     """
     degraded: list[str] = []
-    chosen = embedder or _load_embedder(degraded)
+    chosen = embedder or ws.around.embedder(ws, degraded) or shipped_embedder(degraded)
     stamp = f"{analysis.ANALYSIS}-{chosen.digest[:12]}"
     index = Index(ws, Lance(ws.root / "lance", stamp, chosen.dim), chosen, degraded)
     sync(index)
     return index
-
-
-def _load_embedder(degraded: list[str]) -> Embedder:
-    from memos_cli.backends.embed import StaticEmbedder
-
-    try:
-        return StaticEmbedder.load()
-    except (OSError, ValueError) as error:
-        degraded.append(f"the embedder cannot be loaded ({error}); memories are ranked by words")
-        return NoEmbedder()
 
 
 def sync(index: Index) -> None:
@@ -234,7 +193,7 @@ def _write_difference(index: Index) -> None:
     known = [pair for pair in wanted if key_of(*pair) in present]
     fresh = [pair for pair in wanted if key_of(*pair) not in present]
     with index.ws.progress("Indexing memories", len(fresh)) as advance:
-        for batch in _batches(fresh):
+        for batch in _batches(fresh, index.embedder.batch):
             records = _records(index, batch, live=True)
             index.table.write(records, [], [])
             catalog.mark_synced([split_key(record.key) for record in records], [])
@@ -247,9 +206,9 @@ def _write_difference(index: Index) -> None:
     catalog.set_meta(TABLES_META, index.state())
 
 
-def _batches(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
-    for at in range(0, len(pairs), BATCH):
-        yield pairs[at : at + BATCH]
+def _batches(pairs: Sequence[tuple[str, str]], size: int) -> Iterator[Sequence[tuple[str, str]]]:
+    for at in range(0, len(pairs), size):
+        yield pairs[at : at + size]
 
 
 def _records(index: Index, pairs: Sequence[tuple[str, str]], *, live: bool) -> list[Record]:
@@ -360,7 +319,7 @@ def _index_past(index: Index, pairs: Sequence[tuple[str, str]]) -> None:
         return
     try:
         with ws.lock(_BUSY_TIMEOUT_S), ws.progress("Indexing the past", len(pairs)) as advance:
-            for batch in _batches(pairs):
+            for batch in _batches(pairs, index.embedder.batch):
                 index.table.write(_records(index, batch, live=False), [], [])
                 advance(len(batch))
             ws.catalog.set_meta(TABLES_META, index.state())

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from memos_cli.backends.files import Files
     from memos_cli.backends.git import Git
+    from memos_cli.ops.embedder import Embedder
 
 FORMAT = 1
 CONFIG_FILE = "memos.toml"
@@ -41,7 +42,8 @@ _IN_CONFLICT = "it holds the conflict markers of a merge in progress"
 class Surroundings:
     """What a command brings along: who acts, the clock, the environment, where messages go.
 
-    `progress(label, total)` is a context manager that yields `advance(n)`.
+    `progress(label, total)` is a context manager that yields `advance(n)`. `embedder(ws, degraded)`
+    is the embedding model that the settings name, None for the package's own.
     """
 
     actor: str
@@ -51,6 +53,7 @@ class Surroundings:
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = (
         lambda _label, _total: nullcontext(lambda _n: None)
     )
+    embedder: Callable[[Workspace, list[str]], Embedder | None] = lambda _ws, _degraded: None
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from memos_cli.ops.opening import open_workspace
 from memos_cli.ops.workspace import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,6 +31,9 @@ class FakeEmbedder:
 
     dim = 256
     digest = "fake"
+    floor = 0.0
+    weights: Mapping[str, float] = MappingProxyType({})
+    batch = 4096
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors (len(texts), 256)."""
@@ -40,6 +44,10 @@ class FakeEmbedder:
                 found[at] += np.random.default_rng(seed).standard_normal(self.dim)
         norms = np.linalg.norm(found, axis=1, keepdims=True)
         return found / np.where(norms > 0, norms, 1)
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """The unit vector (256,) of a question."""
+        return self.embed([text])[0]
 
     def akin(self, word: str) -> Sequence[tuple[str, float]]:  # noqa: ARG002 - the protocol
         """None: no term is nearer to another."""

@@ -7,10 +7,11 @@ The file itself must have passed `memos_cli.backends.gguf.read` and, if it is a 
 
 from __future__ import annotations
 
+from memos_cli.backends.llama.encoder import Encoder
 from memos_cli.backends.llama.engine import Engine
 from memos_cli.backends.llama.lane import BLOCK
 from memos_cli.backends.llama.library import log
 from memos_cli.backends.llama.probe import probe
 from memos_cli.backends.llama.stats import Stats
 
-__all__ = ["BLOCK", "Engine", "Stats", "log", "probe"]
+__all__ = ["BLOCK", "Encoder", "Engine", "Stats", "log", "probe"]
