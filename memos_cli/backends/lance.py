@@ -82,12 +82,11 @@ _Fts.__name__ = "FTS"  # the core chooses by the name of the class
 @lru_cache(maxsize=1)
 def _core() -> Any:  # noqa: ANN401 - LanceDB's core module has no types at run time
     """LanceDB's core module, without the package. TableError where it is not installed."""
-    name = "lancedb._lancedb"
-    if name in sys.modules:
+    if (name := "lancedb._lancedb") in sys.modules:
         return sys.modules[name]
     os.environ.setdefault("LANCEDB_LOG", "off")  # noqa: TID251 - read by the core; else it writes to stderr
     package = importlib.util.find_spec("lancedb")
-    folders = list(package.submodule_search_locations or ()) if package else []
+    folders = list((package and package.submodule_search_locations) or ())
     found = importlib.machinery.PathFinder.find_spec("_lancedb", folders)
     spec = importlib.util.spec_from_file_location(name, found.origin or "") if found else None
     if spec is None or spec.loader is None:
@@ -166,8 +165,6 @@ class Lance:
         self._dim = dim
         self._table: Any = None
 
-    # -- opening ---------------------------------------------------------------------------------
-
     def exists(self) -> bool:
         """Whether there is a table of this name; it may still be damaged."""
         return (self.folder / f"{self.name}.lance").is_dir()
@@ -240,8 +237,11 @@ class Lance:
 
     def sessions(self, names: Iterable[str], where: str, *, terms: bool) -> list[Found]:
         """Every row of the named sessions, with or without their terms."""
-        wanted = f"{where} AND {among('session', names)}"
-        return self._found(self._query(), wanted, _ALL, terms=terms)
+        return self.within(f"{where} AND {among('session', names)}", terms=terms)
+
+    def within(self, where: str, *, terms: bool = False) -> list[Found]:
+        """Every row that fits."""
+        return self._found(self._query(), where, _ALL, terms=terms)
 
     def totals(self, where: str) -> Totals:
         """Counts over every row that fits."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from memos_cli.ops.capture import Added, NewMemory
 
 _TIMES = ("created", "valid_from", "valid_until", "expires")
-_LISTS = ("tags", "links")
+_LISTS = ("tags", "links", "supersedes")
 _STRINGS = ("text", "source", "speaker", "title", "namespace", "sensitivity", "author")
 _SCALARS: dict[str, type] = {**dict.fromkeys(_STRINGS, str), "priority": int, "pinned": bool}
 
@@ -52,6 +52,10 @@ def add(  # noqa: PLR0913 - one parameter an option of the contract
     link: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="An id it belongs with.")
     ] = None,
+    supersedes: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ID", help="An id it replaces; that one ranks below it."),
+    ] = None,
     lines: Annotated[bool, typer.Option("--lines", help="One memory a line of stdin.")] = False,
     jsonl: Annotated[
         bool,
@@ -70,6 +74,7 @@ def add(  # noqa: PLR0913 - one parameter an option of the contract
         "valid_from": require_when(valid_from, now, start=True) if valid_from else None,
         "valid_until": require_when(valid_until, now) if valid_until else None,
         "expires": now + parse_duration(ttl) if ttl else None, "links": tuple(link or ()),
+        "supersedes": tuple(supersedes or ()),
     }  # fmt: skip
     given = decode_utf8(rt.text_or_stdin(text), "The text" if text not in (None, "-") else "stdin")
     if jsonl:
@@ -80,6 +85,9 @@ def add(  # noqa: PLR0913 - one parameter an option of the contract
         numbers = list(every)
     else:
         items, numbers = [NewMemory(text=given, **shared)], [1]
+    if supersedes and len(items) > 1:
+        msg = "One memory replaces another: --supersedes takes one text."
+        raise UsageError(msg, hint='With --jsonl each line can have its own "supersedes".')
     if not items:
         msg = "There is nothing to remember on stdin."
         raise UsageError(msg)

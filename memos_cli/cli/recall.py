@@ -22,6 +22,7 @@ from memos_cli.core.when import require_when
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from memos_cli.core.interval import Meant
     from memos_cli.core.query import Hit, Recalled
     from memos_cli.ops.encoders import Reranker
     from memos_cli.ops.recall import Searcher
@@ -115,7 +116,20 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     found = searcher.search(replace(chosen, text=lines[0]))
     for lack in found.degraded:
         rt.out.message(f"Note: {lack}.")
+    if explain and found.time and not rt.out.json:
+        rt.out.message(_understood(found.time))
     _print(rt, ws, found, _Shape(ids or rt.out.quiet, text, explain))
+
+
+def _understood(meant: Meant) -> str:
+    """What was understood of the question's time, by the local clock."""
+    start, end = (m and m.astimezone() for m in (meant.interval.start, meant.interval.end))
+    edges = [
+        f"from {start:%Y-%m-%d %H:%M}" if start else "",
+        f"until {end:%Y-%m-%d %H:%M}" if end else "",
+    ]
+    told = f" (by memory {meant.anchor})" if meant.anchor else ""
+    return f"Time: {meant.text!r} is {' '.join(filter(None, edges))}{told}."
 
 
 def _questions(rt: Runtime, words: list[str] | None, *, batch: bool) -> list[str]:
@@ -165,6 +179,7 @@ def _document(found: Recalled, ws: Workspace) -> dict[str, Any]:
         "at": found.at,
         "vault": str(ws.root),
         "degraded": list(found.degraded),
+        "time": found.time.to_json() if found.time else None,
         "results": [_hit_json(hit, explain=found.query.explain) for hit in found.results],
         "elapsed_ms": round(found.elapsed_ms, 1),
     }
@@ -173,6 +188,7 @@ def _document(found: Recalled, ws: Workspace) -> dict[str, Any]:
 def _hit_json(hit: Hit, *, explain: bool) -> dict[str, Any]:
     return {
         **cube_json(hit.cube),
+        **({"superseded_by": hit.superseded_by} if hit.superseded_by else {}),
         "score": round(hit.score, 4),
         "scores": {name: round(value, 4) for name, value in hit.scores.items()},
         "tiers": list(hit.tiers),
@@ -271,4 +287,15 @@ def _facts(rt: Runtime, hit: Hit) -> str:
     facts = [str(cube.kind), local_time(cube.created, rt.out)]
     usual = {"state": "activated", "namespace": "default", "author": "user", "source": "cli"}
     facts += [str(own) for key, value in usual.items() if (own := getattr(cube, key)) != value]
+    facts += _validity(rt, hit)
     return " · ".join([*facts, *(f"#{tag}" for tag in cube.tags)])
+
+
+def _validity(rt: Runtime, hit: Hit) -> list[str]:
+    """What a person must know before they believe it: what replaced it, until when it holds."""
+    found = []
+    if hit.superseded_by:
+        found.append(f"superseded by {short_id(rt.opened, hit.superseded_by)}")
+    if hit.cube.valid_until:
+        found.append(f"valid until {hit.cube.valid_until.astimezone():%Y-%m-%d}")
+    return found

@@ -60,6 +60,11 @@ _SELF: Final = re.compile(r"\b(?:I(?:['\u2019](?:m|ve|d|ll))?|[Mm]y|[Mm]e|[Ww]e|
 _ASKS_WHEN: Final = re.compile(
     r"\b(?:when|how long|what (?:date|day|time|month|year))\b", re.IGNORECASE
 )
+_ASKS_PAST: Final = re.compile(
+    r"\b(?:used to|before|previous(?:ly)?|former(?:ly)?|earlier|once|originally|at first"
+    r"|in the past|back then|no longer|any ?more|history|ever|until)\b",
+    re.IGNORECASE,
+)
 _LEADING_NAME: Final = re.compile(r"([^\W\d_][\w.'-]{0,30}(?: [^\W\d_][\w.'-]{0,30}){0,2}): +\S")
 
 
@@ -178,6 +183,11 @@ def is_about_self(text: str) -> bool:
 def asks_when(question: str) -> bool:
     """Whether the question is about a time."""
     return _ASKS_WHEN.search(question) is not None
+
+
+def asks_past(question: str) -> bool:
+    """Whether the question asks for what held once rather than for what holds."""
+    return _ASKS_PAST.search(question) is not None
 
 
 def matched_words(question: str, there: frozenset[str]) -> tuple[str, ...]:

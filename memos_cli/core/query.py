@@ -10,6 +10,8 @@ from memos_cli.core.cube import RECALLED_STATES, Cube, Kind, State
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from memos_cli.core.interval import Meant
+
 DEFAULT_K = 10
 
 
@@ -45,6 +47,7 @@ class Hit:
     `rerank`, its own number, which is not added but orders the hits that it read; `why` holds the
     words of the question that occur in the memory. `tiers` names where it is ready to use beside
     the text.
+    `superseded_by` is the id of the memory that replaces it, "" where none does that is in force.
     """
 
     cube: Cube
@@ -52,14 +55,19 @@ class Hit:
     scores: dict[str, float]
     tiers: tuple[str, ...] = ("plaintext",)
     why: tuple[str, ...] = ()
+    superseded_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """The answer to a query; `at` is the commit it was asked of, `degraded` what was missing."""
+    """The answer to a query; `at` is the commit it was asked of, `degraded` what was missing.
+
+    `time` is the stretch of time that the question was understood to be about.
+    """
 
     query: Query
     at: str | None
     results: tuple[Hit, ...]
     degraded: tuple[str, ...] = field(default=())
     elapsed_ms: float = 0.0
+    time: Meant | None = None

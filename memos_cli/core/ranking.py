@@ -11,7 +11,8 @@ rows and few of its terms occur in one. The stack, measured on LoCoMo (`python -
     context  for turns of a conversation alone: the share of the question that the turn and those
              around it cover together; BM25 of the turns before it, more when the last was a
              question; BM25 of its session; the speaker named in the question; small priors
-    time     the question asks when, and the turn names a time
+    time     the question asks when, and the turn names a time; the question is about a stretch of
+             time, and the memory was made, or tells of something, within it
 
 BM25 is Robertson and Zaragoza's (2009) with Lucene's idf, ln(1 + (N - n + 0.5) / (n + 0.5)).
 Reciprocal rank fusion, diversification (MMR) and recency in the score all measured worse.
@@ -69,6 +70,7 @@ class Weights:
     asks: float = -0.2
     about_self: float = 0.1
     time: float = 0.4
+    interval: float = 0.15
     length: float = 0.1
     priority: float = 0.05
     note: float = 2.3
@@ -82,7 +84,7 @@ class Weights:
 FULL: Final = Weights()
 _BM25: Final = Weights(
     vector=0, akin=0, phrase=0, around=0, neighbours=(), after_question=0, session=0, speaker=0,
-    window=0, asks=0, about_self=0, time=0, length=0, priority=0, note=1,
+    window=0, asks=0, about_self=0, time=0, interval=0, length=0, priority=0, note=1,
 )  # fmt: skip
 _SHAPES: Final = ("reach", "note", "near", "turn_k1", "turn_b", "note_k1", "note_b")  # no parts
 
@@ -339,6 +341,11 @@ def _scale(w: Weights) -> float:
     return w.note * (w.text + w.vector)
 
 
+def scale_of(w: Weights, *, note: bool) -> float:
+    """What the weights of a note or a turn are divided by in its score."""
+    return w.text + w.vector if note else _scale(w)
+
+
 def _priors(row: Row, w: Weights) -> float:
     prior = w.length * min(row.length, _LENGTH) / _LENGTH
     if row.traits & ASKS:
@@ -366,7 +373,7 @@ def _name_terms(speaker: str) -> frozenset[str]:
 
 def with_vector(score: Score, cosine: float, *, note: bool, weights: Weights = FULL) -> Score:
     """The score with the part of a cosine (-1 to 1; negative ones count as 0)."""
-    scale = weights.text + weights.vector if note else _scale(weights)
+    scale = scale_of(weights, note=note)
     vector = score.vector + weights.vector * max(0.0, cosine) / scale
     return replace(score, vector=vector, cosine=cosine)
 

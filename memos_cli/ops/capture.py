@@ -20,6 +20,7 @@ from memos_cli.core.cube import (
     subject_line,
 )
 from memos_cli.core.errors import MemosError, RefusedError
+from memos_cli.ops.memories import refuse_frozen
 from memos_cli.ops.transaction import change
 from memos_cli.ops.workspace import text_digest
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
 
+    from memos_cli.ops.transaction import Transaction
     from memos_cli.ops.workspace import Workspace
 
 
@@ -36,8 +38,8 @@ class NewMemory:
 
     `line` is where it stands in the input, for what is said when it cannot be stored.
 
-    One that names its own `created` or `source` is a memory of its own even if another says the
-    same: two turns of a conversation may be equal.
+    One that names its own `created` or `source`, or supersedes another, is a memory of its own even
+    if another says the same: two turns of a conversation may be equal.
     """
 
     text: str
@@ -56,6 +58,7 @@ class NewMemory:
     valid_until: datetime | None = None
     expires: datetime | None = None
     links: tuple[str, ...] = ()
+    supersedes: tuple[str, ...] = ()
     author: str | None = None
     line: int | None = None
 
@@ -87,7 +90,7 @@ def add(
     then), ConflictError, LockTimeoutError or MemosError as `change` does.
     """
     cubes = [_checked(ws, item) for item in items]
-    own = [item.created is not None or item.source is not None for item in items]
+    own = [bool(item.created or item.source is not None or item.supersedes) for item in items]
     if dry_run:
         return _result(cubes, _duplicates(ws, cubes, own), None)
     with change(ws, op) as tx:
@@ -95,11 +98,22 @@ def add(
         fresh = [cube for index, cube in enumerate(cubes) if index not in twins]
         for cube in fresh:
             tx.write(path_of(cube), codec.render(cube))
-        tx.ids = [cube.id for cube in fresh]
+        replaced = [old for cube in fresh for old in _supersede(tx, cube)]
+        tx.ids = list(dict.fromkeys([*(cube.id for cube in fresh), *replaced]))
         if fresh:
             count = f"{len(fresh):,} memories"
             tx.subject = subject_line(fresh[0].text) if len(fresh) == 1 else count
     return _result(cubes, twins, tx.commit)
+
+
+def _supersede(tx: Transaction, cube: Cube) -> tuple[str, ...]:
+    """Writes into the memories that `cube` replaces that it does; their ids."""
+    for id_ in cube.supersedes:
+        entry, old, data = tx.ws.load(id_)
+        refuse_frozen(old)
+        tx.expect(entry.path, tx.ws.git.blob_id(data))
+        tx.write(entry.path, codec.update(tx.read(entry.path) or data, superseded_by=cube.id))
+    return cube.supersedes
 
 
 def check_text(item: NewMemory) -> None:
@@ -151,6 +165,7 @@ def _cube(ws: Workspace, item: NewMemory) -> Cube:
         valid_until=item.valid_until,
         expires=item.expires,
         links=tuple(ws.find(link).id or "" for link in item.links),
+        supersedes=tuple(dict.fromkeys(ws.load(old)[1].id for old in item.supersedes)),
     )
 
 

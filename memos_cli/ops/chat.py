@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from memos_cli.core import codec, learning
+from memos_cli.core import analysis, codec, learning
 from memos_cli.core.cube import Cube, State, clean_text, new_id, path_of, subject_line
 from memos_cli.core.prompt import Turn
 from memos_cli.core.query import DEFAULT_K, Query
@@ -154,7 +154,13 @@ class Conversation:
         found = searcher.search(query) if query.k else Found(query, None, ())
         pinned = searcher.pinned()
         names = {cube.id for cube in pinned}
-        hits = [Recalled(h.cube, h.score) for h in found.results if h.cube.id not in names]
+        past = found.time is not None or analysis.asks_past(text)
+        kept = [hit for hit in found.results if past or not hit.superseded_by]
+        hits = [
+            Recalled(replace(h.cube, superseded_by=h.superseded_by), h.score)
+            for h in kept
+            if h.cube.id not in names
+        ]
         return (*(Recalled(cube, None) for cube in pinned), *hits), found.degraded
 
     def _open_searcher(self) -> Searcher:

@@ -14,20 +14,25 @@ from memos_cli.core.codec import format_time
 from memos_cli.core.errors import VaultDamagedError
 from memos_cli.core.matching import Question
 from memos_cli.core.query import Hit, Query, Recalled
-from memos_cli.core.rows import split_key, where_of
+from memos_cli.core.rows import quote, split_key, where_of
 from memos_cli.core.when import parse_when
+from memos_cli.ops import timed
 from memos_cli.ops.scoring import LEXICAL, Scorer
+from memos_cli.ops.succession import newest_first
 from memos_cli.ops.sync import Index, embedded_text, open_index, rebuild, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from memos_cli.core.cube import Cube
+    from memos_cli.core.interval import Meant
     from memos_cli.core.ranking import Score, Weights
     from memos_cli.core.rows import Found
     from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.encoders import Reranker
+    from memos_cli.ops.scoring import Scope
+    from memos_cli.ops.timed import Asked
     from memos_cli.ops.workspace import Workspace
 
 RERANKED: Final = 50  # results that a reranker reads: it computes each with the question anew
@@ -68,12 +73,12 @@ class Searcher:
             commit = self.ws.git.resolve(query.at, now)
             moment = parse_when(query.at, now) or self.ws.git.time_of(commit)
         try:
-            hits = self._hits(query, commit, moment)
+            hits, meant = self._hits(query, commit, moment)
         except TableError as error:
-            hits = self._again(query, commit, moment, error)
+            hits, meant = self._again(query, commit, moment, error)
         _note_access(self.ws, [hit.cube.id for hit in hits], now)
         elapsed = (time.perf_counter() - started) * 1000
-        return Recalled(query, commit, tuple(hits), tuple(self._index.degraded), elapsed)
+        return Recalled(query, commit, tuple(hits), tuple(self._index.degraded), elapsed, meant)
 
     def pinned(self) -> list[Cube]:
         """The pinned memories that recall may draw from, oldest first; not noted as a use."""
@@ -84,7 +89,7 @@ class Searcher:
 
     def _again(
         self, query: Query, commit: str | None, now: datetime, error: TableError
-    ) -> list[Hit]:
+    ) -> tuple[list[Hit], Meant | None]:
         """Once more with tables built anew; a second failure is a damaged vault."""
         try:
             self._scorer.forget()
@@ -94,24 +99,63 @@ class Searcher:
             msg = f"The search tables of {self.ws.root} cannot be read: {again}."
             raise VaultDamagedError(msg, hint="`memos doctor` says more.") from again
 
-    def _hits(self, query: Query, commit: str | None, now: datetime) -> list[Hit]:
+    def _hits(
+        self, query: Query, commit: str | None, now: datetime
+    ) -> tuple[list[Hit], Meant | None]:
         scope = self._scorer.scope(query, commit, now)
         question = Question.of(query.text, self._index.embedder.akin)
-        scores, pool = self._scorer.scores(question, scope)
+        asked = None
+        if self._weights.interval:
+            asked = timed.understand(query.text, self._scorer, self._index, scope, now)
+        scores, pool = self._scored(question, scope, asked)
         created = {key: row.created for key, row in pool.items()}
         keys = ranking.best(scores, created, LEXICAL)
         keys = [key for key in keys if self._enough(scores[key], pool[key], query.min_score)]
         hits: dict[str, Hit] = {}
         step = LEXICAL if query.budget else max(query.k, RERANKED if self._reranker else 0)
         for at in range(0, len(keys), step):
-            data = self._index.table.data([pool[key].row for key in keys[at : at + step]])
-            for key in keys[at : at + step]:
-                hit = _hit(data[pool[key].row], scores[key], question)
-                if not _still_to_come(hit.cube, now):
-                    hits.setdefault(hit.cube.id, hit)
+            for hit in self._read(keys[at : at + step], scores, pool, question, now):
+                hits.setdefault(hit.cube.id, hit)
             if len(hits) >= step:
                 break
-        return _chosen(self._reranked(query.text, list(hits.values())), query)
+
+        def fetch(id_: str) -> Hit | None:
+            rows = self._index.table.within(f"{scope.where} AND id = {quote(id_)}")
+            found = {row.key: row for row in rows}
+            own = {key: scores.get(key, timed.NO_WORDS) for key in found}
+            return next(self._read(list(found), own, found, question, now), None)
+
+        judged = list(hits.values())
+        if not (asked and asked.only):
+            judged = self._reranked(query.text, judged)
+        ordered = newest_first(judged, fetch)
+        return _chosen(ordered, query), asked.meant if asked else None
+
+    def _scored(
+        self, question: Question, scope: Scope, asked: Asked | None
+    ) -> tuple[Mapping[str, Score], Mapping[str, Found]]:
+        """What competes, with its scores; only the memories of an interval if that is all asked."""
+        if asked and asked.only and (within := timed.within(asked, self._index, scope)):
+            return dict.fromkeys(within, timed.NO_WORDS), within
+        scores, pool = self._scorer.scores(question, scope)
+        if asked:
+            scores = timed.boosted(asked, self._index, scores, pool, self._weights)
+        return scores, pool
+
+    def _read(
+        self,
+        keys: Sequence[str],
+        scores: Mapping[str, Score],
+        pool: Mapping[str, Found],
+        question: Question,
+        now: datetime,
+    ) -> Iterator[Hit]:
+        """The hits of these rows, but for what does not hold yet."""
+        data = self._index.table.data([pool[key].row for key in keys]) if keys else {}
+        for key in keys:
+            hit = _hit(data[pool[key].row], scores[key], question)
+            if not _still_to_come(hit.cube, now):
+                yield hit
 
     def _reranked(self, question: str, hits: list[Hit]) -> list[Hit]:
         """The best of the hits in the order of the reranker, if there is one; then the others."""
@@ -128,6 +172,8 @@ class Searcher:
     def _enough(self, score: Score, found: Found, least: float | None) -> bool:
         if least is not None:
             return score.total >= least
+        if score is timed.NO_WORDS:
+            return True
         return ranking.answers(score, note=not found.session, weights=self._weights)
 
 

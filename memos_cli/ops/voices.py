@@ -252,6 +252,10 @@ def _split(message: Turn) -> list[Turn]:
 
 def _notes(cubes: Sequence[Cube]) -> list[Note]:
     """Memories as a prompt shows them, dated by when they began to hold or were made."""
-    return [
-        Note(c.text, f"{c.valid_from or c.created:%Y-%m-%d}", c.id) for c in cubes if plain(c.text)
-    ]
+    return [Note(c.text, _date(c), c.id) for c in cubes if plain(c.text)]
+
+
+def _date(cube: Cube) -> str:
+    """Its day, and whether it was true only until another memory replaced it."""
+    day = f"{cube.valid_from or cube.created:%Y-%m-%d}"
+    return f"{day} (no longer holds)" if cube.superseded_by else day
