@@ -19,7 +19,7 @@ from memos_cli.core.safetext import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from prompt_toolkit import PromptSession
+    from prompt_toolkit import Application, PromptSession
 
     from memos_cli.cli.runtime import Runtime
     from memos_cli.ops.chat import Conversation, Recalled, Reply
@@ -63,8 +63,8 @@ class Repl:
         """The conversation. Errors of a turn are told, and it goes on."""
         out, presses = self._rt.out, 0
         out.message(f"{self._talk.model}. /help lists the commands, Ctrl-D leaves.")
-        with _orderly_end():
-            session = self._prompt_session()
+        session = self._prompt_session()
+        with _orderly_end(session):
             while not self._over:
                 try:
                     text = session.prompt(PROMPT).strip()
@@ -242,10 +242,20 @@ def _keys() -> Any:  # noqa: ANN401 - prompt_toolkit's type, imported late
 
 
 @contextmanager
-def _orderly_end() -> Iterator[None]:
+def _orderly_end(session: PromptSession[str]) -> Iterator[None]:
     """Make a SIGTERM or a hang-up an exception, so that the terminal gets its modes back."""
+    app = session.app
+
+    def end(*_: object) -> None:
+        # While the prompt waits, its own loop ends it: an exception raised wherever the signal
+        # happens to strike can be lost, in a weak reference's callback for one.
+        if app.future is not None and not app.future.done() and app.loop is not None:
+            app.loop.call_soon_threadsafe(_leave, app)
+        else:
+            sys.exit(TERMINATED)
+
     wanted = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, lambda *_: sys.exit(TERMINATED)) for number in wanted}
+    before = {number: signal.signal(number, end) for number in wanted}
     try:
         yield
     except SystemExit:
@@ -253,3 +263,8 @@ def _orderly_end() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _leave(app: Application[str]) -> None:
+    if app.future is not None and not app.future.done():
+        app.exit(exception=SystemExit(TERMINATED))

@@ -353,7 +353,7 @@ def test_several_lines_are_one_message(terminal: Terminal, chat: Memos) -> None:
 def test_a_signal_leaves_the_terminal_as_it_was(terminal: Terminal, number: signal.Signals) -> None:
     assert not terminal.child.getecho()
     terminal.child.kill(number)
-    for _ in range(100):
+    for _ in range(600):
         if terminal.child.getecho():
             break
         time.sleep(0.05)
