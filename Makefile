@@ -37,8 +37,13 @@ lint: $(VENV)/installed-test
 docs: $(VENV)/installed-test
 	$(BIN)/python docs/generate.py
 
-bench: $(VENV)/installed
+$(VENV)/minilm.gguf: $(VENV)/installed
+	$(BIN)/python -m tests.minilm $@
+
+bench: $(VENV)/installed $(VENV)/minilm.gguf
 	$(BIN)/python -m bench.retrieval
+	$(BIN)/python -m bench.retrieval locomo beam prefeval --ranking full vector \
+	  --label minilm --env MEMOS_EMBEDDER=$(CURDIR)/$(VENV)/minilm.gguf
 	$(BIN)/python bench/recall.py
 	$(BIN)/python bench/nano.py
 

