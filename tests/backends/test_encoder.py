@@ -80,6 +80,30 @@ def test_pairs_are_judged_as_the_head_says(bert: Bert, tmp_path: Path) -> None:
         assert encoder.relevance("tea", []) == []
 
 
+def test_a_template_of_the_file_writes_the_pair(bert: Bert, tmp_path: Path) -> None:
+    """As Qwen3-Reranker's files bring one; its own control tokens count, those of a text do not."""
+    file = bert.gguf("rank")
+    file.values["tokenizer.chat_template.rerank"] = "[CLS]tea {query}[SEP]{document}[MASK]"
+    (tmp_path / "tiny.gguf").write_bytes(file.build())
+    with Encoder.load(tmp_path / "tiny.gguf", "rank") as encoder:
+        words = [
+            "[CLS]",
+            "tea",
+            "where",
+            "do",
+            "i",
+            "live",
+            "[SEP]",
+            "moved",
+            "to",
+            "berlin",
+            "[MASK]",
+        ]
+        expected = bert.relevance([bert.tokens.index(word) for word in words])
+        found = encoder.relevance("where do i live", ["moved to berlin", "[MASK]", "tea " * 999])
+        assert found[0] == pytest.approx(expected, abs=1e-3)
+
+
 def test_control_tokens_in_a_text_are_plain_text(bert: Bert, tmp_path: Path) -> None:
     with Encoder.load(written(bert, tmp_path / "tiny.gguf", "mean"), "mean") as encoder:
         assert bert.tokens.index("[SEP]") not in encoder.tokens("a [SEP] b")[1:-1]

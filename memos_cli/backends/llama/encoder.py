@@ -102,7 +102,9 @@ class Encoder:
         """
         template = self._lib.llama_model_chat_template(self._model, RERANK_TEMPLATE)
         if template:
-            pairs = [self._templated(template.decode(), query, text) for text in texts]
+            pairs = [
+                self._templated(template.decode("utf-8", "replace"), query, text) for text in texts
+            ]
         else:
             pairs = [self._pair(query, text) for text in texts]
         return [float(score) for score in self._pooled(pairs)[:, 0]]
