@@ -22,6 +22,7 @@ _memos() {
     "add --valid-until") return ;;
     "add --sensitivity") return ;;
     "add --link") return ;;
+    "add --supersedes") return ;;
     "add --vault"|"add -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "add --as") return ;;
     "recall -k") return ;;
@@ -93,7 +94,7 @@ _memos() {
   if [[ -z $plain ]]; then
     case "$name" in
       "init") words="--nested --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --lines --jsonl --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --help -h" ;;
+      "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --supersedes --lines --jsonl --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --help -h" ;;
       "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --rerank --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;

@@ -40,6 +40,7 @@ complete -c memos -n '__fish_seen_subcommand_from add' -l valid-from -x -d 'It h
 complete -c memos -n '__fish_seen_subcommand_from add' -l valid-until -x -d 'It holds until this date.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l sensitivity -x -d 'A word on who should see it.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l link -x -d 'An id it belongs with.'
+complete -c memos -n '__fish_seen_subcommand_from add' -l supersedes -x -d 'An id it replaces; that one ranks below it.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l lines -d 'One memory a line of stdin.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l jsonl -d 'Each line of stdin is {text, kind, tags, created, ...}.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l dry-run -s n -d 'Change nothing.'
