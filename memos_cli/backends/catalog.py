@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-SCHEMA = 3
+SCHEMA = 4
 _RACY_NS = 20_000_000  # longer than a file system's tick, within which two writes look alike
 _TABLES = """
 CREATE TABLE files (
@@ -26,6 +26,7 @@ CREATE TABLE files (
 CREATE INDEX files_id ON files (id);
 CREATE INDEX files_digest ON files (digest);
 CREATE TABLE gone (path TEXT, blob TEXT, PRIMARY KEY (path, blob)) WITHOUT ROWID;
+CREATE TABLE terms (term TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 _COLUMNS = "path, blob, signature, id, namespace, digest, error, good, synced"
@@ -216,6 +217,35 @@ class Catalog:
                 )
                 if not done.rowcount:
                     self._db.execute("INSERT OR IGNORE INTO gone VALUES (?, ?)", (path, blob))
+
+    # -- the terms of the live rows --------------------------------------------------------------
+
+    def count_terms(self, change: Mapping[str, int], *, anew: bool = False) -> None:
+        """Notes by how much each term occurs in more live rows; with `anew`, in how many."""
+        with self._db:
+            if anew:
+                self._db.execute("DELETE FROM terms")
+            self._db.executemany(
+                "INSERT INTO terms VALUES (?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n",
+                change.items(),
+            )
+            if any(n < 0 for n in change.values()):
+                self._db.execute("DELETE FROM terms WHERE n <= 0")
+
+    def frequencies(self, terms: Sequence[str]) -> dict[str, int]:
+        """In how many live rows each of the terms occurs that occur at all."""
+        marks = ", ".join("?" * len(terms))
+        query = f"SELECT term, n FROM terms WHERE term IN ({marks})"  # noqa: S608 - marks alone
+        return dict(self._db.execute(query, terms).fetchall())
+
+    def spelled_like(self, start: str, shortest: int, longest: int) -> list[tuple[str, int]]:
+        """`[(term, rows)]` of the terms with this start and length, in characters."""
+        query = (
+            "SELECT term, n FROM terms WHERE term >= ? AND term < ? "
+            "AND length(term) BETWEEN ? AND ?"
+        )
+        end = start + "\U0010ffff"
+        return self._db.execute(query, (start, end, shortest, longest)).fetchall()
 
     def _many(self, where: str, *values: object) -> list[Entry]:
         query = f"SELECT {_COLUMNS} FROM files WHERE {where}"  # noqa: S608 - `where` is ours

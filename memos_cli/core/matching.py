@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memos_cli.core import analysis
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     Akin = Callable[[str], Iterable[tuple[str, float]]]
+    Respell = Callable[[str], str | None]
+    Vocabulary = Callable[[str, int, int], Iterable[tuple[str, int]]]
+
+_SHORTEST_TYPO: Final = 4  # characters; of shorter words too many others are one slip away
+_KEPT_START: Final = 2  # characters that a slip of the finger leaves alone
 
 
 class Match(NamedTuple):
@@ -38,7 +43,7 @@ class Question:
 
     `terms` are its distinct search terms; `pairs` the positions in `terms` of two that follow each
     other; `akin` the terms of other words near in sense, with the position of the question's term
-    and the similarity.
+    and the similarity; `respelled` the terms as they were typed, with what stands in `terms`.
     """
 
     text: str
@@ -46,17 +51,24 @@ class Question:
     asks_when: bool
     pairs: tuple[tuple[int, int], ...] = ()
     akin: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    respelled: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, text: str, akin: Akin | None = None) -> Question:
-        """The question that `text` asks; `akin` names words near to a word, with similarities."""
+    def of(cls, text: str, akin: Akin | None = None, respell: Respell | None = None) -> Question:
+        """The question that `text` asks.
+
+        `akin` names words near to a word, with similarities; `respell` what a misspelt term should
+        be, if it is one.
+        """
         sequence = analysis.terms(text)
+        found = {term: right for term in sequence if respell and (right := respell(term))}
+        sequence = [found.get(term, term) for term in sequence]
         terms = tuple(dict.fromkeys(sequence))
         place = {term: at for at, term in enumerate(terms)}
         following = pairwise(sequence)
         pairs = tuple(dict.fromkeys((place[a], place[b]) for a, b in following if a != b))
         others = _others(text, place, akin) if akin else {}
-        return cls(text, terms, analysis.asks_when(text), pairs, others)
+        return cls(text, terms, analysis.asks_when(text), pairs, others, found)
 
     def match(self, terms: str) -> Match:
         """What a row with these space-joined terms has of the question."""
@@ -95,3 +107,29 @@ def _others(text: str, place: Mapping[str, int], akin: Akin) -> dict[str, tuple[
             if similarity > found.get(terms[0], (0, 0.0))[1]:
                 found[terms[0]] = (place[own[0]], similarity)
     return found
+
+
+def spelled_like(term: str, vocabulary: Vocabulary) -> str | None:
+    """The term of a vocabulary that a misspelt word probably is: one edit away, the commonest.
+
+    `vocabulary(start, shortest, longest)` gives `(term, rows)`. An edit is a letter too many, too
+    few, another, or two swapped (Damerau 1964); the first two letters are taken to be right.
+    """
+    if len(term) < _SHORTEST_TYPO or not term.isalpha():
+        return None
+    near = vocabulary(term[:_KEPT_START], len(term) - 1, len(term) + 1)
+    found = [(rows, other) for other, rows in near if other.isalpha() and one_edit(term, other)]
+    return max(found)[1] if found else None
+
+
+def one_edit(one: str, other: str) -> bool:
+    """Whether two different words are one insertion, deletion, replacement or swap apart."""
+    if len(one) > len(other):
+        one, other = other, one
+    if one == other or len(other) - len(one) > 1:
+        return False
+    at = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(one))
+    if len(one) < len(other):
+        return one[at:] == other[at + 1 :]
+    swapped = one[at : at + 2] == other[at : at + 2][::-1] and one[at + 2 :] == other[at + 2 :]
+    return swapped or one[at + 1 :] == other[at + 1 :]

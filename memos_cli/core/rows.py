@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from memos_cli.core.cube import State
 
@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
     from memos_cli.core.query import Query
 
+_BETWEEN: Final = "\x1f"  # the parts of a brief: the unit separator of ASCII
+
 
 class Found(NamedTuple):
     """What ranking needs of a row; `row` is LanceDB's row id, good until the next write.
 
-    `terms` is "" where it was not asked for.
+    `vector` is a float32 array (dim,). The rest but for `row` is stored as one text, the brief.
     """
 
     key: str
@@ -28,8 +30,25 @@ class Found(NamedTuple):
     speaker: str
     traits: int
     priority: int
+    terms: str
     row: int
-    terms: str = ""
+    vector: Any
+
+    @classmethod
+    def of(cls, brief: str, row: int, vector: object) -> Found:
+        """A row from its brief."""
+        key, session, created, length, speaker, traits, priority, terms = brief.split(_BETWEEN)
+        return cls(
+            key, session, int(created), int(length), speaker, int(traits), int(priority), terms,
+            row, vector,
+        )  # fmt: skip
+
+
+def brief_of(key: str, fields: Mapping[str, object]) -> str:
+    """The brief of a row: what `Found` has of it, as one text."""
+    names = ("session", "created", "length", "speaker", "traits", "priority", "terms")
+    values = (str(fields[name]).replace(_BETWEEN, " ") for name in names)
+    return _BETWEEN.join((key.replace(_BETWEEN, " "), *values))
 
 
 @dataclass(frozen=True, slots=True)

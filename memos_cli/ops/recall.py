@@ -12,7 +12,6 @@ from memos_cli.backends.lance import TableError
 from memos_cli.core import analysis, codec, packing, ranking
 from memos_cli.core.codec import format_time
 from memos_cli.core.errors import VaultDamagedError
-from memos_cli.core.matching import Question
 from memos_cli.core.query import Hit, Query, Recalled
 from memos_cli.core.rows import quote, split_key, where_of
 from memos_cli.core.when import parse_when
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from memos_cli.core.cube import Cube
     from memos_cli.core.interval import Meant
+    from memos_cli.core.matching import Question
     from memos_cli.core.ranking import Score, Weights
     from memos_cli.core.rows import Found
     from memos_cli.ops.embedder import Embedder
@@ -103,7 +103,7 @@ class Searcher:
         self, query: Query, commit: str | None, now: datetime
     ) -> tuple[list[Hit], Meant | None]:
         scope = self._scorer.scope(query, commit, now)
-        question = Question.of(query.text, self._index.embedder.akin)
+        question = self._scorer.question(query.text)
         asked = None
         if self._weights.interval:
             asked = timed.understand(query.text, self._scorer, self._index, scope, now)

@@ -7,38 +7,43 @@ with them, because a turn is judged by what was said around it. `core.ranking` s
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import ranking
+from memos_cli.core.cube import RECALLED_STATES
+from memos_cli.core.matching import Question, spelled_like
 from memos_cli.core.ranking import Row, Stats
 from memos_cli.core.rows import where_of
 from memos_cli.ops.sync import overlay_at
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from memos_cli.core.matching import Match, Question
     from memos_cli.core.query import Query
     from memos_cli.core.ranking import Score, Weights
     from memos_cli.core.rows import Found, Overlay, Totals
     from memos_cli.ops.sync import Index
 
-MATCHES: Final = 2_000  # rows read by full text; more, and term frequencies are counted apart
-LEXICAL: Final = 200  # of them, those whose sessions are read and that compete
-NEAREST: Final = 100  # rows read by vector
-_COMPETING: Final = 200  # rows with the best scores so far, whose vectors are read
+LEXICAL: Final = 200  # rows found by full text
+NEAREST: Final = 100  # rows found by vector
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The memories that a query may find: a condition on the table, and their totals."""
+    """The memories that a query may find: a condition on the table, and their totals.
+
+    `whole` says that it is, but for a conversation of the asker's own and what has ended, every
+    memory: then the term counts that the catalog keeps are its own.
+    """
 
     where: str
     totals: Totals
+    whole: bool
 
 
 class Scorer:
@@ -66,103 +71,136 @@ class Scorer:
         totals = self._totals.get(minute)  # counts may be a minute old, an expired memory may not
         if totals is None:
             totals = self._totals[minute] = self._index.table.totals(where)
-        return Scope(where, totals)
+        return Scope(where, totals, commit is None and _unfiltered(query))
+
+    def question(self, text: str) -> Question:
+        """The question, with misspelt words as the vault spells them."""
+        return Question.of(text, akin=self._index.embedder.akin, respell=self._respelled)
 
     def scores(self, question: Question, scope: Scope) -> tuple[dict[str, Score], dict[str, Found]]:
         """`({key: score}, {key: row})` of every row that competes."""
         table, w = self._index.table, self._weights
         asked = self._index.embedder.embed_query(question.text)
-        matched = table.match(question.terms, scope.where, MATCHES) if question.terms else []
         by_vector = w.vector and asked.any()
-        near = table.nearest(asked, scope.where, NEAREST, terms=True) if by_vector else []
-        first = [*near, *matched[:LEXICAL]]
+        frequency = self._frequency(question, scope)
+        ids = self._matching(question, scope, sum(frequency))
+        if by_vector:
+            ids += self._strictly_if_few(
+                lambda strict: table.nearest(asked, scope.where, NEAREST, strict=strict), NEAREST
+            )
+        first = table.seen(list(dict.fromkeys(ids)))
         sessions = {found.session for found in first if found.session}
-        turns = table.sessions(sessions, scope.where, terms=True) if sessions else []
+        turns = table.sessions(sessions, scope.where) if sessions else []
         pool = {found.key: found for found in [*turns, *first]}
-        seen = {found.key: _row(found, question.match(found.terms)) for found in matched}
-        rows = {
-            key: seen.get(key) or _row(found, question.match(found.terms))
-            for key, found in pool.items()
-        }
-        stats = self._stats(question, scope, seen)
+        rows = {key: _row(found, question) for key, found in pool.items()}
+        stats = _stats(question, scope, frequency, rows)
         scores = ranking.lexical(question, rows.values(), stats, w)
         if by_vector:
-            competing = self._competing(scores, rows, [found.key for found in near])
-            cosines = self._cosines(asked, competing, rows, pool)
-            scores = {
-                key: ranking.with_vector(scores[key], cosine, note=not rows[key].session, weights=w)
-                for key, cosine in cosines.items()
-            }
+            for key, cosine in self._cosines(asked, rows, pool).items():
+                note = not rows[key].session
+                scores[key] = ranking.with_vector(scores[key], cosine, note=note, weights=w)
         return scores, pool
 
-    def _stats(self, question: Question, scope: Scope, seen: Mapping[str, Row]) -> Stats:
-        totals = scope.totals
-        columns = list(zip(*(row.match.counts for row in seen.values()), strict=True))
-        frequency = [sum(map(bool, column)) for column in columns] or [0] * len(question.terms)
-        if len(seen) >= MATCHES:
-            table = self._index.table
-            frequency = [table.count(term, scope.where) for term in question.terms]
-        sessions = tuple(
-            len({row.session for row in seen.values() if row.session and row.match.counts[i]})
-            for i in range(len(question.terms))
-        )
-        return Stats(
-            rows=totals.turns + totals.notes,
-            sessions=totals.sessions,
-            frequency=tuple(frequency),
-            session_frequency=sessions,
-            turn=totals.turn_terms / max(1, totals.turns),
-            note=totals.note_terms / max(1, totals.notes),
-            session=totals.turn_terms / max(1, totals.sessions),
-        )
+    def _matching(self, question: Question, scope: Scope, occurrences: int) -> list[int]:
+        """The ids of the rows that have terms of the question."""
+        table = self._index.table
+        if not occurrences:
+            return []
 
-    def _competing(
-        self, scores: Mapping[str, Score], rows: Mapping[str, Row], near: Iterable[str]
-    ) -> set[str]:
-        created = {key: row.created for key, row in rows.items()}
-        return {*ranking.best(scores, created, _COMPETING), *near}
+        def match(strict: bool) -> list[int]:  # noqa: FBT001
+            return table.match(question.terms, scope.where, LEXICAL, strict=strict)
+
+        live = scope.totals.turns + scope.totals.notes
+        if scope.whole and occurrences * table.rows() < LEXICAL * live:  # none was crowded out
+            return match(strict=False)
+        return self._strictly_if_few(match, LEXICAL)
+
+    def _strictly_if_few(self, find: Callable[[bool], list[int]], limit: int) -> list[int]:
+        """The quick search, or where its filter took more than half, the thorough one."""
+        found = find(False)  # noqa: FBT003
+        return found if 2 * len(found) >= limit else find(True)  # noqa: FBT003
 
     def _cosines(
-        self,
-        asked: NDArray[np.float32],
-        keys: Collection[str],
-        rows: Mapping[str, Row],
-        pool: Mapping[str, Found],
+        self, asked: NDArray[np.float32], rows: Mapping[str, Row], pool: Mapping[str, Found]
     ) -> dict[str, float]:
-        """`{key: cosine}`; a turn's vector has some of its neighbours' added."""
+        """`{key: cosine}` above the embedder's floor; a turn's vector leans on its neighbours'."""
         import numpy as np
 
-        beside = _beside(keys, rows.values()) if self._weights.window else {}
-        needed = {*keys, *(n for around in beside.values() for n in around)}
-        if not needed:
+        ordered = [row for members in ranking.by_session(rows.values()).values() for row in members]
+        if not ordered:
             return {}
-        order = {key: at for at, key in enumerate(sorted(needed))}
-        vectors = self._index.table.vectors([pool[key].row for key in order])
-        own = np.stack([vectors[pool[key].row] for key in order])
+        own = np.stack([pool[row.key].vector for row in ordered])
         mixed = own.copy()
-        for key, around in beside.items():
-            for other in around:
-                mixed[order[key]] += self._weights.window * own[order[other]]
+        pairs = pairwise(ordered)
+        beside = [bool(a.session) and a.session == b.session for a, b in pairs]
+        weight = self._weights.window * np.array(beside, np.float32)[:, None]
+        mixed[1:] += weight * own[:-1]
+        mixed[:-1] += weight * own[1:]
         norms = np.linalg.norm(mixed, axis=1)
         floor = self._index.embedder.floor
-        dots = (mixed @ asked / np.where(norms > 0, norms, 1) - floor) / (1 - floor)
-        return {key: float(dots[order[key]]) for key in keys}
+        cosines = (mixed @ asked / np.where(norms > 0, norms, 1) - floor) / (1 - floor)
+        return dict(zip((row.key for row in ordered), cosines.tolist(), strict=True))
+
+    def _frequency(self, question: Question, scope: Scope) -> tuple[int, ...]:
+        """In how many memories of the scope each term occurs."""
+        if scope.whole:
+            known = self._index.ws.catalog.frequencies(question.terms)
+            return tuple(known.get(term, 0) for term in question.terms)
+        table = self._index.table
+        return tuple(table.count(term, scope.where) for term in question.terms)
+
+    def _respelled(self, term: str) -> str | None:
+        """The vault's own term that an unknown one is one slip of the finger away from."""
+        catalog = self._index.ws.catalog
+        if catalog.frequencies([term]):
+            return None
+        return spelled_like(term, catalog.spelled_like)
 
 
-def _beside(keys: Collection[str], rows: Iterable[Row]) -> dict[str, list[str]]:
-    """The turns just before and after each turn among `keys`."""
-    found: dict[str, list[str]] = {}
-    for session, members in ranking.by_session(rows).items():
-        if not session:
-            continue
-        for at, row in enumerate(members):
-            if row.key in keys:
-                around = members[max(0, at - 1) : at] + members[at + 1 : at + 2]
-                found[row.key] = [other.key for other in around]
-    return found
+def _unfiltered(query: Query) -> bool:
+    return (
+        not (query.kinds or query.tags or query.namespaces or query.since or query.until)
+        and frozenset(query.states) == RECALLED_STATES
+    )
 
 
-def _row(found: Found, match: Match) -> Row:
+def _stats(
+    question: Question, scope: Scope, frequency: Sequence[int], rows: Mapping[str, Row]
+) -> Stats:
+    totals = scope.totals
+    return Stats(
+        rows=totals.turns + totals.notes,
+        sessions=totals.sessions,
+        frequency=tuple(frequency),
+        session_frequency=_session_frequency(question, totals, frequency, rows),
+        turn=totals.turn_terms / max(1, totals.turns),
+        note=totals.note_terms / max(1, totals.notes),
+        session=totals.turn_terms / max(1, totals.sessions),
+    )
+
+
+def _session_frequency(
+    question: Question, totals: Totals, frequency: Sequence[int], rows: Mapping[str, Row]
+) -> tuple[int, ...]:
+    """In how many sessions each term occurs.
+
+    Counted, where every session competes; else no less than counted, and as many as if the turns
+    that have the term were spread by chance: S (1 - (1 - n / N) ** (turns / S)).
+    """
+    turns = [row for row in rows.values() if row.session]
+    counted = [
+        len({row.session for row in turns if row.match.counts[at]})
+        for at in range(len(question.terms))
+    ]
+    every = totals.sessions
+    if len({row.session for row in turns}) >= every:
+        return tuple(counted)
+    share = [min(1.0, n / max(1, totals.turns + totals.notes)) for n in frequency]
+    spread = [every * (1 - (1 - p) ** (totals.turns / every)) for p in share]
+    return tuple(max(n, round(chance)) for n, chance in zip(counted, spread, strict=True))
+
+
+def _row(found: Found, question: Question) -> Row:
     return Row(
         key=found.key,
         session=found.session,
@@ -171,5 +209,5 @@ def _row(found: Found, match: Match) -> Row:
         speaker=found.speaker,
         traits=found.traits,
         priority=found.priority,
-        match=match,
+        match=question.match(found.terms),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -139,6 +140,7 @@ def rebuild(index: Index, why: str = "") -> None:
     with index.ws.lock():
         index.table.create()
         index.ws.catalog.reset_synced()
+        index.ws.catalog.count_terms({}, anew=True)
         if index.temporary is None:
             token = secrets.token_hex(8)
             index.ws.files.write(index.token_path, token.encode())
@@ -183,6 +185,7 @@ def _why_anew(index: Index) -> str:
 def _compare(index: Index) -> None:
     """Tells the catalog what the table really has live."""
     index.ws.catalog.reset_synced([split_key(key) for key in sorted(index.table.keys())])
+    index.ws.catalog.count_terms(index.table.terms(), anew=True)
 
 
 def _write_difference(index: Index) -> None:
@@ -192,15 +195,17 @@ def _write_difference(index: Index) -> None:
     present = index.table.present([key_of(*pair) for pair in wanted])
     known = [pair for pair in wanted if key_of(*pair) in present]
     fresh = [pair for pair in wanted if key_of(*pair) not in present]
+    terms: Counter[str] = Counter()
     with index.ws.progress("Indexing memories", len(fresh)) as advance:
         for batch in _batches(fresh, index.embedder.batch):
             records = _records(index, batch, live=True)
-            index.table.write(records, [], [])
+            terms.update(index.table.write(records, [], []))
             catalog.mark_synced([split_key(record.key) for record in records], [])
             advance(len(batch))
     keys = ([key_of(*pair) for pair in known], [key_of(*pair) for pair in gone])
-    index.table.write([], *keys)
+    terms.update(index.table.write([], *keys))
     catalog.mark_synced(known, gone)
+    catalog.count_terms(terms)
     if len(fresh) >= MANY:
         index.table.settle()
     catalog.set_meta(TABLES_META, index.state())

@@ -126,8 +126,8 @@ def boosted(
 
 
 def within(asked: Asked, index: Index, scope: Scope) -> dict[str, Found]:
-    """The memories that were made within the interval; all that "what happened?" asks for."""
-    found = index.table.within(f"{scope.where} AND {_made_in(asked.meant.interval)}")
+    """The newest memories made within the interval; all that "what happened?" asks for."""
+    found = index.table.newest(f"{scope.where} AND {_made_in(asked.meant.interval)}", JUDGED)
     return {row.key: row for row in found}
 
 

@@ -8,10 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from memos_cli.backends import lance
-from memos_cli.backends.lance import Lance, TableError
+from memos_cli.backends.lance import Lance, TableError, native
 from memos_cli.core.query import Query
-from memos_cli.core.rows import Overlay, Record, bucket_of, key_of, micros, split_key, where_of
+from memos_cli.core.rows import (
+    Found,
+    Overlay,
+    Record,
+    bucket_of,
+    key_of,
+    micros,
+    split_key,
+    where_of,
+)
 from memos_cli.core.when import require_when
 
 if TYPE_CHECKING:
@@ -46,28 +54,45 @@ def table(tmp_path: Path) -> Lance:
     return made
 
 
+def matching(table: Lance, *terms: str, where: str = "live", limit: int = 10) -> list[Found]:
+    """The rows that match, as recall reads them."""
+    return table.seen(table.match(terms, where, limit, strict=True))
+
+
 def test_rows_are_found_by_word_vector_and_session(table: Lance) -> None:
     table.write([record(n, session="s" if n < 3 else "") for n in range(10)], [], [])
-    (found,) = table.match(["word7"], "live", 10)
+    (found,) = matching(table, "word7")
     assert found.key == key(7)
     assert found.terms == "word7 common"
-    assert len(table.match(["common"], "live", 4)) == 4
+    assert found.vector.tolist() == [0, 0, 0, 1]
+    assert len(table.match(["common"], "live", 4, strict=True)) == 4
     assert table.count("common", "live") == 10
-    near = table.nearest(np.array([0, 1, 0, 0], np.float32), "live", 3, terms=False)
-    assert {f.key for f in near} == {key(1), key(5), key(9)}
-    assert {f.key for f in table.sessions(["s"], "live", terms=True)} == {key(n) for n in range(3)}
+    near = table.nearest(np.array([0, 1, 0, 0], np.float32), "live", 3, strict=True)
+    assert {f.key for f in table.seen(near)} == {key(1), key(5), key(9)}
+    assert {f.key for f in table.sessions(["s"], "live")} == {key(n) for n in range(3)}
     assert table.data([found.row]) == {found.row: b"data7"}
-    assert table.vectors([found.row])[found.row].tolist() == [0, 0, 0, 1]
     totals = table.totals("live")
     assert (totals.turns, totals.notes, totals.sessions) == (3, 7, 1)
     assert (totals.turn_terms, totals.note_terms) == (6, 14)
 
 
+def test_a_quick_search_filters_what_it_found(table: Lance) -> None:
+    table.write([record(n, namespace="a" if n % 5 else "b") for n in range(20)], [], [])
+    for strict, least in ((True, 4), (False, 0)):
+        words = table.match(["common"], "live AND namespace = 'b'", 4, strict=strict)
+        near = table.nearest(np.ones(DIM, np.float32), "namespace = 'b'", 4, strict=strict)
+        for found in (words, near):
+            assert least <= len(found) <= 4
+            assert {f.key for f in table.seen(found)} <= {key(n) for n in range(0, 20, 5)}
+
+
 def test_an_empty_table_answers(table: Lance) -> None:
-    assert table.match(["word"], "live", 10) == []
-    assert table.nearest(np.ones(DIM, np.float32), "live", 3, terms=True) == []
+    assert table.match(["word"], "live", 10, strict=True) == []
+    assert table.nearest(np.ones(DIM, np.float32), "live", 3, strict=False) == []
+    assert table.seen([]) == []
     assert table.totals("live").notes == 0
     assert table.keys() == set()
+    assert table.terms() == {}
 
 
 def test_one_write_adds_revives_and_buries(table: Lance) -> None:
@@ -80,11 +105,22 @@ def test_one_write_adds_revives_and_buries(table: Lance) -> None:
     assert table.present([key(1), key(9)]) == {key(1)}
 
 
+def test_a_write_says_how_the_live_terms_change(table: Lance) -> None:
+    change = table.write([record(1), record(2, live=False)], [], [])
+    assert change == {"word1": 1, "common": 1}
+    change = table.write([record(3)], [key(2)], [key(1), key(9)])
+    assert {t: n for t, n in change.items() if n} == {
+        "word3": 1, "word2": 1, "word1": -1, "common": 1,
+    }  # fmt: skip
+    assert table.terms() == {"word2": 1, "word3": 1, "common": 2}
+    assert table.write([], [], []) == {}
+
+
 def test_writing_again_replaces(table: Lance) -> None:
     table.write([record(1), record(2)], [], [])
     table.write([record(1, terms="other")], [], [])
-    assert [f.key for f in table.match(["other"], "live", 9)] == [key(1)]
-    assert table.match(["word1"], "live", 9) == []
+    assert [f.key for f in matching(table, "other")] == [key(1)]
+    assert matching(table, "word1") == []
     assert len(table.keys("true")) == 2
 
 
@@ -94,13 +130,13 @@ def test_rows_not_yet_in_the_index_are_found_and_compaction_loses_nothing(table:
     assert table.count("common", "live") == 6
     table.compact()
     assert table.count("common", "live") == 6
-    assert table.match(["word5"], "live", 9)[0].key == key(5)
+    assert matching(table, "word5")[0].key == key(5)
 
 
 def test_odd_words_are_no_syntax(table: Lance) -> None:
     table.write([record(1, terms="c++ it's a:b (x) * \u7eff\u8336")], [], [])
     for term in ("c++", "it's", "a:b", "(x)", "*", "\u7eff\u8336"):
-        assert [f.key for f in table.match([term], "live", 9)] == [key(1)], term
+        assert [f.key for f in matching(table, term)] == [key(1)], term
 
 
 @pytest.mark.parametrize(
@@ -174,7 +210,7 @@ def test_missing_data_is_an_error_when_it_is_read(table: Lance, tmp_path: Path) 
     again = Lance(tmp_path / "lance", "test", DIM)
     again.open()
     with pytest.raises(TableError):
-        again.data([again.match(["word1"], "live", 1)[0].row])
+        again.data([again.match(["word1"], "live", 1, strict=True)[0]])
 
 
 def test_a_second_handle_sees_the_newest_version_once_it_opens_again(table: Lance) -> None:
@@ -196,13 +232,13 @@ def test_a_purge_leaves_no_byte(table: Lance) -> None:
 
 
 def test_the_private_core_has_what_is_used_of_it() -> None:
-    core = lance._core()
+    core = native.core()
     table_names = (
         "query", "take_row_ids", "execute_merge_insert", "optimize", "delete", "list_indices",
         "create_index", "set_unenforced_primary_key", "checkout_latest", "version", "count_rows",
     )  # fmt: skip
     assert all(hasattr(core.Table, name) for name in table_names)
-    shared = ("where", "limit", "with_row_id")
+    shared = ("where", "limit", "with_row_id", "postfilter")
     for kind in (core.Query, core.FTSQuery, core.VectorQuery):
         assert all(hasattr(kind, name) for name in (*shared, "select_columns"))
 
@@ -213,5 +249,16 @@ def test_our_full_text_settings_are_those_lancedb_knows() -> None:
     from lancedb.index import FTS
 
     known = {f.name for f in fields(FTS)}
-    ours = {name for name in vars(lance._Fts) if not name.startswith("__")}
+    ours = {name for name in vars(native.FullText) if not name.startswith("__")}
     assert ours == known
+
+
+def test_our_index_descriptions_are_those_lancedb_knows() -> None:
+    from dataclasses import fields
+
+    from lancedb.index import BTree, IvfSq
+
+    ours = native.IvfSq(3)
+    assert {f.name for f in fields(IvfSq)} == {n for n in dir(ours) if not n.startswith("__")}
+    assert native.BTree.__name__ == BTree.__name__
+    assert native.IvfSq.__name__ == IvfSq.__name__

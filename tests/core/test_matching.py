@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from memos_cli.core.analysis import terms
-from memos_cli.core.matching import Question
+from memos_cli.core.matching import Question, one_edit, spelled_like
 
 NEAR = {"doctor": [("physician", 0.8), ("doctors", 0.7), ("nurse", 0.5)], "tea": [("nurse", 0.6)]}
 
@@ -49,3 +50,34 @@ def test_a_match_fits_its_question(asked: str, told: str) -> None:
         assert not (other and match.counts[at])
     for (a, b), there in zip(question.pairs, match.pairs, strict=True):
         assert not there or (match.counts[a] and match.counts[b])
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("error", "eror", True), ("error", "errror", True), ("error", "errur", True),
+        ("error", "erorr", True), ("error", "error", False),
+        ("error", "terror", True), ("error", "errors", True), ("error", "erro", True),
+        ("error", "mirror", False), ("tea", "t", False), ("", "a", True), ("", "", False),
+        ("abcd", "badc", False),
+    ],
+)  # fmt: skip
+def test_one_edit(one: str, other: str, expected: bool) -> None:  # noqa: FBT001
+    assert one_edit(one, other) is one_edit(other, one) is expected
+
+
+def test_a_misspelt_word_is_the_commonest_that_is_one_edit_away() -> None:
+    known = {"error": 3, "eros": 9, "erode": 1, "kubernet": 2, "mongo": 5, "er0r": 9}
+
+    def vocabulary(start: str, shortest: int, longest: int) -> list[tuple[str, int]]:
+        fits = (t for t in known if t.startswith(start) and shortest <= len(t) <= longest)
+        return [(term, known[term]) for term in fits]
+
+    assert spelled_like("eror", vocabulary) == "eros"
+    assert spelled_like("errror", vocabulary) == "error"
+    assert spelled_like("mango", vocabulary) is None
+    assert spelled_like("mon", vocabulary) is None
+    assert spelled_like("er0rr", vocabulary) is None
+    question = Question.of("eror in mongo", respell={"eror": "error"}.get)
+    assert question.terms == ("error", "mongo")
+    assert question.respelled == {"eror": "error"}

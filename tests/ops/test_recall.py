@@ -14,7 +14,6 @@ from memos_cli.core.cube import Kind, State
 from memos_cli.core.errors import UsageError, VaultDamagedError
 from memos_cli.core.query import Query
 from memos_cli.core.ranking import RANKINGS
-from memos_cli.ops import scoring
 from memos_cli.ops.capture import NewMemory, add
 from memos_cli.ops.recall import Searcher
 from tests.harness import git, memory_file, snapshot
@@ -173,13 +172,16 @@ def test_the_access_log_has_a_line_a_search_and_may_be_missing(vault: Path) -> N
     assert snapshot(vault) == before
 
 
-def test_many_matches_are_counted_apart(vault: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = [turn(at, "Ada", f"tea {'berlin' if at == 7 else at}") for at in range(30)]
-    put(vault, *said, *(NewMemory(f"tea note {n}") for n in range(10)))
-    whole = texts(vault, "tea berlin", k=50)
-    monkeypatch.setattr(scoring, "MATCHES", 5)
-    cut = texts(vault, "tea berlin", k=50)
-    assert whole[0] == cut[0] == "tea berlin"
+def test_a_misspelt_word_is_found_as_the_vault_spells_it(vault: Path) -> None:
+    put(vault, NewMemory("Errors are returned, not thrown"), NewMemory("I like tea"))
+    assert texts(vault, "eror") == ["Errors are returned, not thrown"]
+    assert texts(vault, "etrorr") == []
+
+
+def test_a_small_part_of_a_large_vault_is_searched_whole(vault: Path) -> None:
+    crowd = [NewMemory(f"tea note {n}") for n in range(250)]
+    put(vault, *crowd, NewMemory("tea in Berlin", namespace="work"))
+    assert texts(vault, "tea", namespaces=("work",)) == ["tea in Berlin"]
 
 
 def test_a_table_that_breaks_while_it_is_read_is_built_anew(
@@ -190,15 +192,15 @@ def test_a_table_that_breaks_while_it_is_read_is_built_anew(
     failures = iter([True])
     real = Lance.match
 
-    def breaks(table: Lance, *args: object) -> object:
+    def breaks(table: Lance, *args: object, **more: object) -> object:
         if next(failures, False):
             msg = "torn"
             raise TableError(msg)
-        return real(table, *args)  # type: ignore[arg-type]
+        return real(table, *args, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Lance, "match", breaks)
     assert [hit.cube.text for hit in searcher.search(Query("tea")).results] == ["tea"]
-    monkeypatch.setattr(Lance, "match", lambda *_: (_ for _ in ()).throw(TableError("torn")))
+    monkeypatch.setattr(Lance, "match", lambda *_, **__: (_ for _ in ()).throw(TableError("torn")))
     with pytest.raises(VaultDamagedError):
         searcher.search(Query("tea"))
 

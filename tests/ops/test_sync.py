@@ -14,7 +14,7 @@ import pytest
 
 from memos_cli.core import codec
 from memos_cli.core.query import Query
-from memos_cli.core.rows import key_of, split_key
+from memos_cli.core.rows import Found, key_of, split_key
 from memos_cli.ops.recall import Searcher
 from memos_cli.ops.sync import open_index, overlay_at
 from tests.harness import git, memory_file
@@ -34,10 +34,17 @@ def index_of(vault: Path) -> Index:
 def rows_of(index: Index) -> dict[str, tuple[object, ...]]:
     """Every live row by key, with all that a search reads of it."""
     table = index.table
-    found = table._found(table._query(), "live", 1 << 31, terms=True)
-    vectors = table.vectors([f.row for f in found])
+    found = every_row(index, "live")
     data = table.data([f.row for f in found])
-    return {f.key: (*f._replace(row=0), data[f.row], vectors[f.row].tobytes()) for f in found}
+    return {
+        f.key: (*f._replace(row=0, vector=None), data[f.row], f.vector.tobytes()) for f in found
+    }
+
+
+def every_row(index: Index, where: str) -> list[Found]:
+    """Every row that fits."""
+    table = index.table
+    return table._found(table._select(table._query(), ["brief", "vector"], where, 1 << 31))
 
 
 def files_of(vault: Path) -> set[str]:
@@ -93,7 +100,10 @@ def test_following_random_changes_equals_building_anew(vault: Path, seed: int) -
     for number in range(30):
         change_at_random(vault, rng, number)
         if rng.random() < 0.4:
-            assert index_of(vault).table.keys() == files_of(vault)
+            index = index_of(vault)
+            assert index.table.keys() == files_of(vault)
+            recounted = dict(index.table.terms())
+            assert index.ws.catalog.frequencies(sorted(recounted)) == recounted
     followed = rows_of(index_of(vault))
     assert followed.keys() == files_of(vault)
     for derived in ("lance", ".memos"):
@@ -229,8 +239,7 @@ def test_syncs_at_the_same_moment_make_no_duplicates(memos: Memos, vault: Path) 
     ]
     assert [process.communicate(timeout=60)[0].strip() for process in started] == ["50"] * 3
     index = index_of(vault)
-    table = index.table
-    every = table._found(table._query(), "true", 1 << 31, terms=False)
+    every = every_row(index, "true")
     assert len(every) == len({f.key for f in every}) == 50
     assert {split_key(f.key)[0] for f in every} == {
         str(p.relative_to(vault)) for p in vault.glob("memories/**/*.md")
