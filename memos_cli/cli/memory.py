@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import cube_json, local_time, short_id
+from memos_cli.cli.views import cube_json, local_time, short_id, unusual
 from memos_cli.core.cube import decode_utf8, subject_line
 from memos_cli.core.errors import MemosError
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="An id or the start of one.")]
 IdsArgument = Annotated[list[str], typer.Argument(metavar="ID...", help="Ids or starts of ids.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Change nothing.")]
-_NEUTRAL = {"state": "activated", "source": "cli", "namespace": "default", "author": "user"}
 
 
 @command
@@ -62,9 +61,7 @@ def _show_one(rt: Runtime, item: Shown) -> None:
         rt.out.data(cube.id)
         return
     facts = [cube.id, str(cube.kind), local_time(cube.created, rt.out)]
-    facts += [
-        str(getattr(cube, key)) for key, usual in _NEUTRAL.items() if getattr(cube, key) != usual
-    ]
+    facts += unusual(cube)
     facts += [f"#{tag}" for tag in cube.tags] + (["pinned"] if cube.pinned else [])
     rt.out.raw(rt.out.styled("  ".join(facts), "dim"))
     if cube.title:

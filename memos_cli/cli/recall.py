@@ -11,7 +11,8 @@ import typer
 
 from memos_cli.cli.places import places, wanted
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import cube_json, local_time, short_id
+from memos_cli.cli.views import cube_json, local_time, short_id, unusual
+from memos_cli.core import packing
 from memos_cli.core.cube import Kind, State, check_name, decode_utf8, lines_of
 from memos_cli.core.errors import NothingFoundError, UsageError
 from memos_cli.core.query import Query
@@ -106,7 +107,7 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     plain = replace(plain, states=tuple(state)) if state else plain
     lines = _questions(rt, query, batch=batch)
     ws = rt.workspace()
-    chosen = replace(plain, k=k or _default_k(rt, ws))
+    chosen = replace(plain, k=k if k or budget else _default_k(rt, ws))
     searcher = _searcher(rt, ws, rerank=rerank)
     if batch:
         for line in lines:
@@ -180,9 +181,18 @@ def _document(found: Recalled, ws: Workspace) -> dict[str, Any]:
         "vault": str(ws.root),
         "degraded": list(found.degraded),
         "time": found.time.to_json() if found.time else None,
+        **_spent(found),
         "results": [_hit_json(hit, explain=found.query.explain) for hit in found.results],
         "elapsed_ms": round(found.elapsed_ms, 1),
     }
+
+
+def _spent(found: Recalled) -> dict[str, int]:
+    """With a budget: it, and the tokens that the results are estimated to take of it."""
+    if found.query.budget is None:
+        return {}
+    used = sum(packing.tokens(hit.cube.text) for hit in found.results)
+    return {"tokens": used, "budget": found.query.budget}
 
 
 def _hit_json(hit: Hit, *, explain: bool) -> dict[str, Any]:
@@ -285,8 +295,7 @@ def _highlighted(rt: Runtime, line: str, words: Sequence[str]) -> str:
 def _facts(rt: Runtime, hit: Hit) -> str:
     cube = hit.cube
     facts = [str(cube.kind), local_time(cube.created, rt.out)]
-    usual = {"state": "activated", "namespace": "default", "author": "user", "source": "cli"}
-    facts += [str(own) for key, value in usual.items() if (own := getattr(cube, key)) != value]
+    facts += unusual(cube)
     facts += _validity(rt, hit)
     return " · ".join([*facts, *(f"#{tag}" for tag in cube.tags)])
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 SHORT_ID = 6
+_USUAL = {"state": "activated", "namespace": "default", "author": "user", "source": "cli"}
 
 
 def cube_json(cube: Cube) -> dict[str, Any]:
@@ -35,6 +36,11 @@ def cube_json(cube: Cube) -> dict[str, Any]:
     }  # fmt: skip
     extra = {key: value for key, value in cube.extra.items() if key not in always}
     return {**always, **{key: value for key, value in optional.items() if value}, **extra}
+
+
+def unusual(cube: Cube) -> list[str]:
+    """What is not as it mostly is, for the line of facts beside a memory."""
+    return [str(own) for key, usual in _USUAL.items() if (own := getattr(cube, key)) != usual]
 
 
 def local_time(moment: datetime, out: Output) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import analysis
@@ -11,7 +12,14 @@ if TYPE_CHECKING:
 
 CHARS_PER_TOKEN: Final = 4  # of English under the usual vocabularies
 TOKENS_PER_MEMORY: Final = 4  # the mark and the line break around each
-NEAR_COPY: Final = 0.9  # Jaccard similarity of term sets from which two texts say the same
+
+# Words that can come or go without another meaning. All others count, with their order: a "not",
+# a name, a number, "was" for "will be" make another memory of an otherwise equal text.
+_FILLERS: Final = frozenset(["a", "an", "the", "also"])
+# A word with its apostrophe, or a sign that no word holds and that changes what is said.
+_SAID: Final = re.compile(
+    r"[^\W_]+(?:'[^\W_]+)*|[$%+<>=#@/]|-(?=\d)|(?<=\d)[.,:](?=\d)|[^\x00-\x7f]"
+)
 
 
 def tokens(text: str) -> int:
@@ -24,25 +32,24 @@ def pack(texts: Iterable[str], budget: int) -> list[int]:
     """The positions of the texts that fit into `budget` tokens, first come first served.
 
     A text that does not fit is left out and smaller ones behind it may still come in; one that
-    says what an earlier one says is left out.
+    says in the same words what an earlier one says is left out.
     """
     chosen: list[int] = []
-    seen: list[frozenset[str]] = []
+    seen: set[tuple[str, ...]] = set()
     for index, text in enumerate(texts):
         cost = tokens(text)
         if cost > budget:
             continue
-        words = frozenset(analysis.terms(text))
-        if any(similar(words, other) for other in seen):
+        words = said(text)
+        if words in seen:
             continue
         chosen.append(index)
-        seen.append(words)
+        seen.add(words)
         budget -= cost
     return chosen
 
 
-def similar(one: frozenset[str], other: frozenset[str]) -> bool:
-    """Whether two texts, as sets of terms, are near-copies."""
-    if not one or not other:
-        return False
-    return len(one & other) >= NEAR_COPY * len(one | other)
+def said(text: str) -> tuple[str, ...]:
+    """What near-copies share: the words and signs in order, without case, accents and fillers."""
+    found = _SAID.findall(analysis.fold(text))
+    return tuple(word for word in found if word not in _FILLERS) or (text,)

@@ -20,12 +20,13 @@ class Query:
     """A question with its filters; an empty tuple of a filter means any.
 
     A memory must have all of `tags`. `since` and `until` bound `created`. `at` is a revision or a
-    date. With `budget` (tokens) near-copies are dropped and no more is given than fits.
+    date. With `budget` (tokens) near-copies are dropped and no more is given than fits; `k` None
+    is then no limit of its own, without a budget it is `DEFAULT_K`.
     `skip_sources` leaves out the turns of a conversation that the asker has before them anyway.
     """
 
     text: str
-    k: int = DEFAULT_K
+    k: int | None = DEFAULT_K
     kinds: tuple[Kind, ...] = ()
     tags: tuple[str, ...] = ()
     namespaces: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from memos_cli.backends.lance import TableError
 from memos_cli.core import analysis, codec, packing, ranking
 from memos_cli.core.codec import format_time
 from memos_cli.core.errors import VaultDamagedError
-from memos_cli.core.query import Hit, Query, Recalled
+from memos_cli.core.query import DEFAULT_K, Hit, Query, Recalled
 from memos_cli.core.rows import quote, split_key, where_of
 from memos_cli.core.when import parse_when
 from memos_cli.ops import timed
@@ -112,7 +112,7 @@ class Searcher:
         keys = ranking.best(scores, created, LEXICAL)
         keys = [key for key in keys if self._enough(scores[key], pool[key], query.min_score)]
         hits: dict[str, Hit] = {}
-        step = LEXICAL if query.budget else max(query.k, RERANKED if self._reranker else 0)
+        step = LEXICAL if query.budget else max(_limit(query), RERANKED if self._reranker else 0)
         for at in range(0, len(keys), step):
             for hit in self._read(keys[at : at + step], scores, pool, question, now):
                 hits.setdefault(hit.cube.id, hit)
@@ -198,10 +198,15 @@ def _still_to_come(cube: Cube, now: datetime) -> bool:
 
 
 def _chosen(hits: Sequence[Hit], query: Query) -> list[Hit]:
-    """The first k, or what fits into the budget."""
+    """The first k; with a budget what fits into it, k of them where a k is given."""
     if query.budget is None:
-        return list(hits[: query.k])
-    return [hits[at] for at in packing.pack([hit.cube.text for hit in hits], query.budget)]
+        return list(hits[: _limit(query)])
+    fitting = packing.pack([hit.cube.text for hit in hits], query.budget)
+    return [hits[at] for at in fitting[: query.k]]
+
+
+def _limit(query: Query) -> int:
+    return DEFAULT_K if query.k is None else query.k
 
 
 def recall(ws: Workspace, query: Query, *, weights: Weights = ranking.FULL) -> Recalled:

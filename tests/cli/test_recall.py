@@ -175,3 +175,11 @@ def test_a_fresh_process_finds_the_same(memos: Memos) -> None:
     args = ("recall", "Berlin tea", "--json")
     here, there = memos.ok(*args).json, memos.process(*args).json
     assert json.dumps(here["results"]) == json.dumps(there["results"])
+
+
+@pytest.mark.usefixtures("berlin")
+def test_a_budget_says_what_was_used_of_it(memos: Memos) -> None:
+    found = memos.ok("recall", "Berlin tea dog", "--budget", 40, "-k", 1, "--json").json
+    assert len(found["results"]) == 1
+    assert 0 < found["tokens"] <= found["budget"] == 40
+    assert "tokens" not in memos.ok("recall", "Berlin", "--json").json

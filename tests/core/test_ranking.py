@@ -222,3 +222,17 @@ def test_an_embedder_changes_weights_but_turns_no_part_on() -> None:
     assert ranking.fitted(FULL, other).near == 0.3
     assert ranking.fitted(RANKINGS["bm25"], other).vector == 0
     assert ranking.fitted(RANKINGS["vector"], other).near == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("I like tea", "I don't like tea"), ("I do like tea", "I do not like tea"),
+        ("room 12", "room 13"), ("Ann owes Bob a dinner", "Bob owes Ann a dinner"),
+        ("I was in Berlin", "I will be in Berlin"), ("it costs $5", "it costs €5"),
+        ("word " * 30 + "room 12", "word " * 30 + "room 13"), ("1.5 litres", "15 litres"),
+        ("a b c d e f g h j k l m n o p Ann", "a b c d e f g h j k l m n o p Bob"),
+    ],
+)  # fmt: skip
+def test_what_says_something_else_is_no_copy(one: str, other: str) -> None:
+    assert packing.pack([one, other], 1000) == [0, 1]

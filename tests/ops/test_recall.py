@@ -106,6 +106,13 @@ def test_min_score_and_budget(vault: Path) -> None:
     assert texts(vault, "tea berlin", budget=1) == []
 
 
+def test_k_limits_a_budget_and_a_budget_alone_has_no_other_limit(vault: Path) -> None:
+    put(vault, *(NewMemory(f"tea number {n} in Berlin") for n in range(15)))
+    assert len(texts(vault, "tea berlin", k=2, budget=1000)) == 2
+    assert len(texts(vault, "tea berlin", k=None, budget=1000)) == 15
+    assert len(texts(vault, "tea berlin", k=None)) == 10
+
+
 TALK = [
     ("Ada", "What instrument do you play?"),
     ("Bob", "The cello, since I was seven."),
