@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 
 from memos_cli import __version__
@@ -12,6 +14,8 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         sys.stdout.write(f"memos {__version__}\n")
         return
+    gc.set_threshold(100_000, 20, 20)  # a command makes many objects and few circles
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251 - numpy's threads cost more to start than they ever give back here
     from memos_cli.cli.app import run
 
     sys.exit(run(sys.argv[1:]))

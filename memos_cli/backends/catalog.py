@@ -29,6 +29,13 @@ CREATE TABLE gone (path TEXT, blob TEXT, PRIMARY KEY (path, blob)) WITHOUT ROWID
 CREATE TABLE terms (term TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
+_FIRST = "(SELECT MIN(f.path) FROM files f WHERE f.id = files.id AND f.good IS NOT NULL)"
+_UNSYNCED = f"good IS NOT NULL AND synced IS NOT good AND path = {_FIRST}"
+_STALE = (
+    "SELECT path, blob FROM gone UNION "  # noqa: S608 - constants
+    f"SELECT path, synced FROM files WHERE synced IS NOT NULL AND path != {_FIRST}"
+)
+_IN_STEP = "in-step"
 _COLUMNS = "path, blob, signature, id, namespace, digest, error, good, synced"
 
 
@@ -99,7 +106,10 @@ class Catalog:
     def signatures(self) -> dict[str, str]:
         """`{path: stat signature}` of every known file."""
         rows = self._db.execute("SELECT path, signature FROM files")
-        return {_path(stored): signature for stored, signature in rows}
+        found = dict(rows.fetchall())
+        for stored in [path for path in found if not isinstance(path, str)]:
+            found[_path(stored)] = found.pop(stored)
+        return found
 
     def racy(self, changed_ns: int, scanned_ns: int) -> bool:
         """Whether a file changed so shortly before the scan that a later write may look alike."""
@@ -108,6 +118,7 @@ class Catalog:
     def put(self, entries: Iterable[Entry]) -> None:
         """Notes files as read; a path that had another live row in the tables is to be unlived."""
         with self._db:
+            self._out_of_step()
             for entry in entries:
                 self._note_gone(entry.path, keep=entry.good)
                 self._db.execute(
@@ -121,6 +132,7 @@ class Catalog:
     def remove(self, paths: Iterable[str]) -> None:
         """Forgets files that are no longer there."""
         with self._db:
+            self._out_of_step()
             for path in paths:
                 self._note_gone(path, keep=None)
                 self._db.execute("DELETE FROM files WHERE path = ?", (_key(path),))
@@ -179,24 +191,31 @@ class Catalog:
 
         Of several files that claim one id only the first by path is live.
         """
-        first = "(SELECT MIN(f.path) FROM files f WHERE f.id = files.id AND f.good IS NOT NULL)"
-        return self._many(
-            f"good IS NOT NULL AND path = {first} AND synced IS NOT good ORDER BY path"
-        )
+        return self._many(f"{_UNSYNCED} ORDER BY path")
 
     def stale(self) -> list[tuple[str, str]]:
         """`[(path, blob)]` of rows that are live in the tables and must not be any more."""
-        rows = self._db.execute(
-            "SELECT path, blob FROM gone UNION "
-            "SELECT path, synced FROM files WHERE synced IS NOT NULL AND path != "
-            "(SELECT MIN(f.path) FROM files f WHERE f.id = files.id AND f.good IS NOT NULL) "
-            "ORDER BY 1, 2"
-        )
-        return list(rows)
+        return list(self._db.execute(f"{_STALE} ORDER BY 1, 2"))
+
+    def in_step(self) -> bool:
+        """Whether nothing is unsynced or stale: noted when it was found, until a file changes."""
+        if self.meta(_IN_STEP):
+            return True
+        with self._db:
+            self._db.execute(
+                f"INSERT INTO meta SELECT '{_IN_STEP}', '1' "  # noqa: S608 - constants
+                f"WHERE NOT EXISTS (SELECT 1 FROM files WHERE {_UNSYNCED}) "
+                f"AND NOT EXISTS ({_STALE})"
+            )
+        return self.meta(_IN_STEP) is not None
+
+    def _out_of_step(self) -> None:
+        self._db.execute("DELETE FROM meta WHERE key = ?", (_IN_STEP,))
 
     def mark_synced(self, live: Iterable[tuple[str, str]], gone: Iterable[tuple[str, str]]) -> None:
         """Notes that the tables have the `(path, blob)` pairs of `live`, and no longer `gone`."""
         with self._db:
+            self._out_of_step()
             for path, blob in gone:
                 self._db.execute("DELETE FROM gone WHERE path = ? AND blob = ?", (path, blob))
                 self._db.execute(
@@ -209,6 +228,7 @@ class Catalog:
     def reset_synced(self, live: Sequence[tuple[str, str]] = ()) -> None:
         """Forgets what the tables have, then notes `live`: `(path, blob)` pairs found in them."""
         with self._db:
+            self._out_of_step()
             self._db.execute("DELETE FROM gone")
             self._db.execute("UPDATE files SET synced = NULL")
             for path, blob in live:

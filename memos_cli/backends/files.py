@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from memos_cli.core.errors import LockTimeoutError, MemosError, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 SUFFIX = ".md"
 DERIVED = ("lance", "kv", ".memos")
@@ -31,6 +31,18 @@ class Seen:
     path: str
     signature: str
     changed_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What differs from what was known: files to read, `(path, why it is not read)`, files gone.
+
+    `lost` has the signatures that the missing files were known by.
+    """
+
+    changed: list[Seen]
+    problems: list[tuple[str, str]]
+    lost: dict[str, str]
 
 
 class Files:
@@ -132,38 +144,54 @@ class Files:
             return None
         return Seen(path, _signature(info), max(info.st_ctime_ns, info.st_mtime_ns))
 
-    def scan(self, folder: str = "memories") -> tuple[list[Seen], list[tuple[str, str]]]:
-        """`(memory files, [(path, why it is not read)])` below a folder, in path order.
+    def scan(self, known: Mapping[str, str], folder: str = "memories") -> Scan:
+        """What lies below a folder, beside `{path: signature}` of what is known of it.
 
         Hidden names are skipped; links, sockets and the like are reported and never opened.
         """
-        seen: list[Seen] = []
-        problems: list[tuple[str, str]] = []
+        scan = Scan([], [], dict(known))
         if (self.root / folder).is_symlink():
-            return [], [(folder, "it is a symbolic link, which a vault does not follow")]
-        self._scan(folder, seen, problems)
-        seen.sort(key=lambda s: s.path)
-        return seen, problems
+            scan.problems.append((folder, "it is a symbolic link, which a vault does not follow"))
+        else:
+            self._scan(folder, scan)
+        scan.changed.sort(key=lambda s: s.path)
+        return scan
 
-    def _scan(self, folder: str, seen: list[Seen], problems: list[tuple[str, str]]) -> None:
+    def _scan(self, folder: str, scan: Scan) -> None:
         try:
-            entries = list(os.scandir(self.root / folder))
+            fd = os.open(self.root / folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             return
         except OSError as error:
-            problems.append((folder, f"the folder cannot be read: {error.strerror}"))
+            scan.problems.append((folder, f"the folder cannot be read: {error.strerror}"))
             return
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
+        try:
+            self._scan_open(fd, folder, scan)
+        finally:
+            os.close(fd)
+
+    def _scan_open(self, fd: int, folder: str, scan: Scan) -> None:
+        known, entries = scan.lost, list(os.scandir(fd))
+        for entry in entries:  # mostly unchanged; there may be a million
             path = f"{folder}/{entry.name}"
-            found = _look_at(entry, path)
-            if isinstance(found, Seen):
-                seen.append(found)
-            elif found:
-                problems.append((path, found))
-            if found in (None, _IS_FOLDER) and entry.is_dir(follow_symlinks=False):
-                self._scan(path, seen, problems)
+            signature = known.pop(path, None)
+            if signature is not None:
+                if signature == _signature(entry.stat(follow_symlinks=False)):
+                    continue
+                known[path] = signature
+            if not entry.name.startswith("."):
+                self._notice(entry, path, scan)
+
+    def _notice(self, entry: os.DirEntry[str], path: str, scan: Scan) -> None:
+        found = _look_at(entry, path)
+        if isinstance(found, Seen):
+            scan.changed.append(found)
+        elif found:
+            scan.problems.append((path, found))
+        if found:
+            scan.lost.pop(path, None)
+        if found in (None, _IS_FOLDER) and entry.is_dir(follow_symlinks=False):
+            self._scan(path, scan)
 
     @contextmanager
     def lock(self, timeout: float) -> Iterator[int]:

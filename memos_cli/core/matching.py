@@ -8,13 +8,14 @@ of the turns around it as well.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memos_cli.core import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     Akin = Callable[[str], Iterable[tuple[str, float]]]
     Respell = Callable[[str], str | None]
@@ -37,7 +38,7 @@ class Match(NamedTuple):
     pairs: tuple[bool, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Question:
     """A question as the ranking sees it.
 
@@ -73,24 +74,31 @@ class Question:
     def match(self, terms: str) -> Match:
         """What a row with these space-joined terms has of the question."""
         there = terms.split(" ")
+        words = set(there)
+        akin = self.akin.keys() & words
+        if not akin and words.isdisjoint(self.terms):
+            return self._silent
         counts = tuple([there.count(term) for term in self.terms])
-        akin = [0.0] * len(counts)
-        for term in self.akin.keys() & set(there):
-            at, similarity = self.akin[term]
-            if not counts[at] and similarity > akin[at]:
-                akin[at] = similarity
-        pairs = [bool(counts[a] and counts[b]) and self._beside(there, a, b) for a, b in self.pairs]
-        return Match(counts, tuple(akin), tuple(pairs))
+        pairs = self._silent.pairs
+        if any(counts[a] and counts[b] for a, b in self.pairs):
+            beside = set(pairwise(there))
+            named = [(self.terms[a], self.terms[b]) for a, b in self.pairs]
+            pairs = tuple([(a, b) in beside or (b, a) in beside for a, b in named])
+        return Match(counts, self._nearest(akin, counts) if akin else self._silent.akin, pairs)
 
-    def silent(self) -> Match:
+    def _nearest(self, akin: Iterable[str], counts: Sequence[int]) -> tuple[float, ...]:
+        found = [0.0] * len(counts)
+        for term in akin:
+            at, similarity = self.akin[term]
+            if not counts[at] and similarity > found[at]:
+                found[at] = similarity
+        return tuple(found)
+
+    @cached_property
+    def _silent(self) -> Match:
         """The match of a memory that has nothing of the question."""
         n = len(self.terms)
         return Match((0,) * n, (0.0,) * n, (False,) * len(self.pairs))
-
-    def _beside(self, there: list[str], a: int, b: int) -> bool:
-        one, other = self.terms[a], self.terms[b]
-        near = pairwise(there)
-        return any((x == one and y == other) or (x == other and y == one) for x, y in near)
 
 
 def _others(text: str, place: Mapping[str, int], akin: Akin) -> dict[str, tuple[int, float]]:

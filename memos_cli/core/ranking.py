@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import compress
 from operator import add
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from memos_cli.core import analysis
 
@@ -110,8 +110,7 @@ RANKINGS: Final[Mapping[str, Weights]] = {
 """The ranking in use; its two halves alone, and all but one part, to compare (`MEMOS_RANKING`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A memory as far as its score needs it.
 
     `session` is "" for a note; for a turn it names its thread and day. `created` orders the turns
@@ -146,8 +145,7 @@ class Stats:
     session: float
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(NamedTuple):
     """The weighted parts of a score, which add up to `total`; about 1 is a full answer.
 
     `cosine` is that of the question with the memory, before any weight; it is not added.
@@ -375,7 +373,7 @@ def with_vector(score: Score, cosine: float, *, note: bool, weights: Weights = F
     """The score with the part of a cosine (-1 to 1; negative ones count as 0)."""
     scale = scale_of(weights, note=note)
     vector = score.vector + weights.vector * max(0.0, cosine) / scale
-    return replace(score, vector=vector, cosine=cosine)
+    return Score(score.text, vector, score.context, score.time, cosine)
 
 
 def answers(score: Score, *, note: bool, weights: Weights = FULL) -> bool:

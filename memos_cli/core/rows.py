@@ -20,7 +20,7 @@ _BETWEEN: Final = "\x1f"  # the parts of a brief: the unit separator of ASCII
 class Found(NamedTuple):
     """What ranking needs of a row; `row` is LanceDB's row id, good until the next write.
 
-    `vector` is a float32 array (dim,). The rest but for `row` is stored as one text, the brief.
+    `vector` is a float16 array (dim,). All but `row` is stored in one value, the brief.
     """
 
     key: str
@@ -35,20 +35,21 @@ class Found(NamedTuple):
     vector: Any
 
     @classmethod
-    def of(cls, brief: str, row: int, vector: object) -> Found:
-        """A row from its brief."""
-        key, session, created, length, speaker, traits, priority, terms = brief.split(_BETWEEN)
+    def of(cls, brief: bytes, row: int, vector: object) -> Found:
+        """A row from its brief, whose first bytes are the `vector`."""
+        text = brief[2 * len(vector) :].decode()  # type: ignore[arg-type]
+        key, session, created, length, speaker, traits, priority, terms = text.split(_BETWEEN)
         return cls(
             key, session, int(created), int(length), speaker, int(traits), int(priority), terms,
             row, vector,
         )  # fmt: skip
 
 
-def brief_of(key: str, fields: Mapping[str, object]) -> str:
-    """The brief of a row: what `Found` has of it, as one text."""
+def brief_of(key: str, fields: Mapping[str, object], vector: bytes) -> bytes:
+    """The brief of a row: the vector as little-endian float16, then the rest as text."""
     names = ("session", "created", "length", "speaker", "traits", "priority", "terms")
     values = (str(fields[name]).replace(_BETWEEN, " ") for name in names)
-    return _BETWEEN.join((key.replace(_BETWEEN, " "), *values))
+    return vector + _BETWEEN.join((key.replace(_BETWEEN, " "), *values)).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from memos_cli.core.interval import Span
@@ -104,8 +105,6 @@ _BARE: Final = rf"""
   | (?:the\ year\ )?(?P<bare_year>{_YEAR})
 """
 _FLAGS: Final = re.IGNORECASE | re.VERBOSE
-_TERM_RE: Final = re.compile(rf"\b(?:{_TERM})(?!\w)", _FLAGS)
-_BARE_RE: Final = re.compile(rf"(?:{_TERM}|{_BARE})(?!\w)", _FLAGS)
 _RANGE: Final = re.compile(r"\b(between|from) ", re.IGNORECASE)
 _JOINT: Final = re.compile(r" (?:and|to|until|till) ", re.IGNORECASE)
 _PREPOSITION: Final = re.compile(
@@ -131,6 +130,17 @@ _NO_EVENT: Final = re.compile(
 
 
 _ASKING: Final = re.compile(r" (?:what|who|whom|where|which|why|how|did|do|does)\b", re.IGNORECASE)
+
+
+@cache
+def _term() -> re.Pattern[str]:
+    """Compiled when a text may hold a time: it takes longer than all else here."""
+    return re.compile(rf"\b(?:{_TERM})(?!\w)", _FLAGS)
+
+
+@cache
+def _bare() -> re.Pattern[str]:
+    return re.compile(rf"(?:{_TERM}|{_BARE})(?!\w)", _FLAGS)
 
 
 def may_hold(text: str) -> bool:
@@ -170,11 +180,11 @@ def _phrases(text: str, now: datetime, read: Reader) -> Iterator[Phrase]:
     at = 0
     while at < len(text):
         before = _PREPOSITION.search(text, at)
-        plain = _TERM_RE.search(text, at)
+        plain = _term().search(text, at)
         if before is None and plain is None:
             return
         if before and (plain is None or before.start() <= plain.start()):
-            match = _BARE_RE.match(text, before.end())
+            match = _bare().match(text, before.end())
             span = _span(match, now, read) if match else None
             if match and span:
                 whole = _related(span, before[1].lower())
@@ -191,9 +201,9 @@ def _phrases(text: str, now: datetime, read: Reader) -> Iterator[Phrase]:
 
 def _range(text: str, now: datetime, read: Reader) -> Phrase | None:
     for opening in _RANGE.finditer(text):
-        first = _BARE_RE.match(text, opening.end())
+        first = _bare().match(text, opening.end())
         joint = _JOINT.match(text, first.end()) if first else None
-        last = _BARE_RE.match(text, joint.end()) if joint else None
+        last = _bare().match(text, joint.end()) if joint else None
         if not first or not last:
             continue
         one, other = _span(first, now, read), _span(last, now, read)
@@ -223,7 +233,7 @@ def _opening(first: re.Match[str], last: re.Match[str], start: datetime, end: da
 def _next_to(text: str, now: datetime, read: Reader) -> Phrase | None:
     """`the week before X`: that long, right at the edge of X."""
     for opening in _NEXT_TO.finditer(text):
-        match = _BARE_RE.match(text, opening.end())
+        match = _bare().match(text, opening.end())
         span = _span(match, now, read) if match else None
         if not match or not span or not span.start or not span.end:
             continue

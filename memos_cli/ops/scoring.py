@@ -6,7 +6,8 @@ with them, because a turn is judged by what was said around it. `core.ranking` s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import astuple, dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from memos_cli.core import ranking
 from memos_cli.core.cube import RECALLED_STATES
 from memos_cli.core.matching import Question, spelled_like
 from memos_cli.core.ranking import Row, Stats
-from memos_cli.core.rows import where_of
+from memos_cli.core.rows import Totals, where_of
 from memos_cli.ops.sync import overlay_at
 
 if TYPE_CHECKING:
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
     from memos_cli.core.query import Query
     from memos_cli.core.ranking import Score, Weights
-    from memos_cli.core.rows import Found, Overlay, Totals
+    from memos_cli.core.rows import Found, Overlay
     from memos_cli.ops.sync import Index
 
 LEXICAL: Final = 200  # rows found by full text
 NEAREST: Final = 100  # rows found by vector
+TOTALS_META: Final = "totals"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,22 @@ class Scorer:
             overlay = self._overlays.get(commit) or overlay_at(self._index, commit)
             self._overlays[commit] = overlay
         where = where_of(query, now, overlay)
+        if commit is None and _unfiltered(query):
+            return Scope(where, self._whole(), whole=True)
         minute = where_of(query, now.replace(second=0, microsecond=0), overlay)
         totals = self._totals.get(minute)  # counts may be a minute old, an expired memory may not
         if totals is None:
             totals = self._totals[minute] = self._index.table.totals(where)
-        return Scope(where, totals, commit is None and _unfiltered(query))
+        return Scope(where, totals, whole=False)
+
+    def _whole(self) -> Totals:
+        """Of all live rows, as the terms are counted; kept until the table changes."""
+        catalog, state = self._index.ws.catalog, self._index.state()
+        noted = json.loads(catalog.meta(TOTALS_META) or "[]")
+        if noted[:1] != [state]:
+            noted = [state, *astuple(self._index.table.totals("live"))]
+            catalog.set_meta(TOTALS_META, json.dumps(noted))
+        return Totals(*noted[1:])
 
     def question(self, text: str) -> Question:
         """The question, with misspelt words as the vault spells them."""
@@ -83,11 +96,14 @@ class Scorer:
         asked = self._index.embedder.embed_query(question.text)
         by_vector = w.vector and asked.any()
         frequency = self._frequency(question, scope)
-        ids = self._matching(question, scope, sum(frequency))
+        near: Callable[[], list[int]] = list
         if by_vector:
-            ids += self._strictly_if_few(
-                lambda strict: table.nearest(asked, scope.where, NEAREST, strict=strict), NEAREST
-            )
+            near = table.begin_nearest(asked, scope.where, NEAREST, strict=False)
+        ids = self._matching(question, scope, sum(frequency))
+        nearest = near()
+        if by_vector and 2 * len(nearest) < NEAREST:
+            nearest = table.nearest(asked, scope.where, NEAREST, strict=True)
+        ids += nearest
         first = table.seen(list(dict.fromkeys(ids)))
         sessions = {found.session for found in first if found.session}
         turns = table.sessions(sessions, scope.where) if sessions else []
@@ -107,18 +123,12 @@ class Scorer:
         if not occurrences:
             return []
 
-        def match(strict: bool) -> list[int]:  # noqa: FBT001
-            return table.match(question.terms, scope.where, LEXICAL, strict=strict)
-
+        found = table.match(question.terms, scope.where, LEXICAL, strict=False)
         live = scope.totals.turns + scope.totals.notes
-        if scope.whole and occurrences * table.rows() < LEXICAL * live:  # none was crowded out
-            return match(strict=False)
-        return self._strictly_if_few(match, LEXICAL)
-
-    def _strictly_if_few(self, find: Callable[[bool], list[int]], limit: int) -> list[int]:
-        """The quick search, or where its filter took more than half, the thorough one."""
-        found = find(False)  # noqa: FBT003
-        return found if 2 * len(found) >= limit else find(True)  # noqa: FBT003
+        crowded = not scope.whole or occurrences * table.rows() >= LEXICAL * live
+        if crowded and 2 * len(found) < LEXICAL:  # the filter took more than half: thoroughly
+            found = table.match(question.terms, scope.where, LEXICAL, strict=True)
+        return found
 
     def _cosines(
         self, asked: NDArray[np.float32], rows: Mapping[str, Row], pool: Mapping[str, Found]
@@ -129,7 +139,7 @@ class Scorer:
         ordered = [row for members in ranking.by_session(rows.values()).values() for row in members]
         if not ordered:
             return {}
-        own = np.stack([pool[row.key].vector for row in ordered])
+        own = np.stack([pool[row.key].vector for row in ordered]).astype(np.float32)
         mixed = own.copy()
         pairs = pairwise(ordered)
         beside = [bool(a.session) and a.session == b.session for a, b in pairs]

@@ -113,8 +113,7 @@ def _in_step(index: Index) -> bool:
         and _opens(index)
         and catalog.meta(TABLES_META) == index.state()
         and _ours(index)
-        and not catalog.unsynced()
-        and not catalog.stale()
+        and catalog.in_step()
     )
 
 
@@ -206,7 +205,7 @@ def _write_difference(index: Index) -> None:
     terms.update(index.table.write([], *keys))
     catalog.mark_synced(known, gone)
     catalog.count_terms(terms)
-    if len(fresh) >= MANY:
+    if len(wanted) + len(gone) >= MANY:
         index.table.settle()
     catalog.set_meta(TABLES_META, index.state())
 

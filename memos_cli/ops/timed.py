@@ -6,7 +6,7 @@ has nothing but a time ("what happened last week?") is answered from the interva
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -121,7 +121,7 @@ def boosted(
         spans = dates(codec.parse(data[pool[key].row]))
         if any(span.overlaps(asked.meant.interval) for span in spans):
             scale = ranking.scale_of(weights, note=not pool[key].session)
-            found[key] = replace(found[key], time=found[key].time + weights.interval / scale)
+            found[key] = found[key]._replace(time=found[key].time + weights.interval / scale)
     return found
 
 

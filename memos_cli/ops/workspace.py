@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from memos_cli.backends.catalog import Catalog, Entry, damaged
+from memos_cli.backends.files import Scan
 from memos_cli.core import codec
 from memos_cli.core.cube import ID_ALPHABET, ID_LENGTH, MIN_ID_PREFIX, Cube
 from memos_cli.core.errors import (
@@ -129,30 +130,33 @@ class Workspace:
     def _refresh(self, written: Sequence[str] | None = None) -> None:
         scanned_ns = _file_clock(self.root)
         if written is None:
-            seen, problems = self.files.scan()
-            known = self.catalog.signatures()
+            scan = self.files.scan(self.catalog.signatures())
         else:
-            seen, problems = [s for s in map(self.files.seen, written) if s], []
-            entries = filter(None, map(self.catalog.get, written))
-            known = {entry.path: entry.signature for entry in entries}
-        fresh, labels = [], dict(problems)
-        changed = [s for s in seen if known.get(s.path) != s.signature]
-        with self.progress("Reading memories", len(changed)) as advance:
-            for item in changed:
+            scan = self._written(written)
+        fresh, labels = [], dict(scan.problems)
+        with self.progress("Reading memories", len(scan.changed)) as advance:
+            for item in scan.changed:
                 racy = self.catalog.racy(item.changed_ns, scanned_ns)
                 fresh.append(self._read_entry(item.path, "" if racy else item.signature))
                 advance(1)
-        present = {s.path for s in seen} | labels.keys()
-        for path in known.keys() - present:  # what lies in a folder that cannot be read is not gone
-            why = next((w for f, w in problems if path.startswith(f"{f}/")), None)
+        for path in scan.lost:  # what lies in a folder that cannot be read is not gone
+            why = next((w for f, w in scan.problems if path.startswith(f"{f}/")), None)
             if why:
                 labels[path] = why
         fresh += [self._problem(path, why) for path, why in labels.items()]
-        lost = known.keys() - present - labels.keys()
+        lost = scan.lost.keys() - labels.keys()
         if fresh:
             self.catalog.put(fresh)
         if lost:
             self.catalog.remove(lost)
+
+    def _written(self, paths: Sequence[str]) -> Scan:
+        """A scan of these files alone."""
+        entries = [entry for entry in map(self.catalog.get, paths) if entry]
+        lost = {entry.path: entry.signature for entry in entries}
+        seen = filter(None, map(self.files.seen, paths))
+        changed = [item for item in seen if lost.pop(item.path, None) != item.signature]
+        return Scan(changed, [], lost)
 
     def _read_entry(self, path: str, signature: str) -> Entry:
         before = self.catalog.get(path)

@@ -125,7 +125,7 @@ def test_a_turn_gains_from_the_turns_around_it_within_its_session() -> None:
     scores = ranking.lexical(QUESTION, rows, STATS)
     assert scores["1"].text > 0
     assert scores["2"].context > scores["0"].context > scores["5"].context
-    apart = [replace(r, session=f"s{r.key}") for r in rows]
+    apart = [r._replace(session=f"s{r.key}") for r in rows]
     assert ranking.lexical(QUESTION, apart, STATS)["2"].context < scores["5"].context
 
 
@@ -170,8 +170,8 @@ def test_ties_go_to_the_newest() -> None:
 
 def test_a_pair_that_stands_together_and_a_word_near_in_sense_gain() -> None:
     plain = row("a", (1, 1, 0, 0))
-    pair = replace(plain, match=plain.match._replace(pairs=(True, False, False)))
-    akin = replace(plain, match=plain.match._replace(akin=(0.0, 0.0, 0.5, 0.0)))
+    pair = plain._replace(match=plain.match._replace(pairs=(True, False, False)))
+    akin = plain._replace(match=plain.match._replace(akin=(0.0, 0.0, 0.5, 0.0)))
     scores = [ranking.lexical(QUESTION, [r], STATS)["a"] for r in (plain, pair, akin)]
     assert scores[1].text > scores[0].text == scores[2].text
     assert scores[2].vector > scores[0].vector == 0

@@ -44,7 +44,7 @@ def rows_of(index: Index) -> dict[str, tuple[object, ...]]:
 def every_row(index: Index, where: str) -> list[Found]:
     """Every row that fits."""
     table = index.table
-    return table._found(table._select(table._query(), ["brief", "vector"], where, 1 << 31))
+    return table.within(where)
 
 
 def files_of(vault: Path) -> set[str]:

@@ -57,7 +57,7 @@ FullText.__name__ = "FTS"  # the core chooses by the name of the class
 class IvfSq:
     """What LanceDB's `IvfSq` says: vectors in clusters, a byte a number."""
 
-    distance_type = "dot"
+    distance_type = "l2"
     max_iterations = 50
     sample_rate = 256
     target_partition_size = None
@@ -111,14 +111,24 @@ def table_errors() -> Iterator[None]:
         raise TableError(str(error).split("\n")[0][:300]) from error
 
 
-def run(work: Callable[[], Awaitable[_T]]) -> _T:
-    """The result of the awaitable that `work` makes; it is made on the loop, as the core needs."""
+def begin(work: Callable[[], Awaitable[_T]]) -> Callable[[], _T]:
+    """Begins the awaitable that `work` makes, on the loop, as the core needs; gives what waits."""
 
     async def whole() -> _T:
         return await work()
 
-    with table_errors():
-        return asyncio.run_coroutine_threadsafe(whole(), _loop(os.getpid())).result()
+    future = asyncio.run_coroutine_threadsafe(whole(), _loop(os.getpid()))
+
+    def result() -> _T:
+        with table_errors():
+            return future.result()
+
+    return result
+
+
+def run(work: Callable[[], Awaitable[_T]]) -> _T:
+    """The result of the awaitable that `work` makes."""
+    return begin(work)()
 
 
 async def collect(query: Any, *args: object) -> pa.Table:  # noqa: ANN401 - one of the core's query types

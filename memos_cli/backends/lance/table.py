@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from functools import partial
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final
 
+from memos_cli.backends.lance.arrow import change_of, rows_of, schema_of
 from memos_cli.backends.lance.native import (
     BTree,
     FullText,
     IvfSq,
     TableError,
+    begin,
     collect,
     core,
     run,
     table_errors,
 )
-from memos_cli.core.rows import Found, Totals, among, brief_of, bucket_of
+from memos_cli.core.rows import Found, Totals, among, bucket_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -35,11 +36,11 @@ if TYPE_CHECKING:
 
     from memos_cli.core.rows import Record
 
-SCHEMA: Final = 3
+SCHEMA: Final = 4
 COMPACT_EVERY: Final = 100  # versions; a merge takes 9 ms at first and 115 after 1,000 of them
-VECTOR_INDEX_ROWS: Final = 20_000  # below, reading all vectors is as fast as an index
-PARTITION: Final = 800  # vectors in a cluster of the index
-_PROBES: Final = 32  # clusters that are searched at least
+VECTOR_INDEX_ROWS: Final = 4_000  # below, reading all vectors is as fast as an index
+PARTITION: Final = 2_000  # vectors in a cluster of the index
+_PROBES: Final = 64  # clusters that are searched at least
 _KEYS_PER_QUERY: Final = 2_000
 _ALL: Final = 1 << 31
 _OLD_VERSIONS_MS: Final = 10 * 60 * 1000  # readers of an older version have this long to finish
@@ -47,28 +48,8 @@ _MERGE_OPTIONS: Final = (
     "when_matched_update_all_condition", "when_not_matched_by_source_condition",
     "when_not_matched_by_source_condition_expr", "timeout", "use_lsm",
 )  # fmt: skip
-_SEEN: Final = ["brief", "vector"]  # what ranking needs; a fetch costs by the column
+_SEEN: Final = ["brief"]  # what ranking needs, as one value: a fetch costs by the column
 _RETRYABLE: Final = "Retryable commit conflict"
-
-
-def _schema(dim: int) -> pa.Schema:
-    import pyarrow as pa
-
-    texts = ("id", "kind", "state", "namespace", "author", "source", "brief", "terms")
-    times = ("created", "expires", "valid_until", "bucket")
-    return pa.schema(
-        [
-            pa.field("key", pa.string(), nullable=False),
-            pa.field("live", pa.bool_()),
-            *(pa.field(name, pa.string()) for name in texts),
-            pa.field("tags", pa.list_(pa.string())),
-            *(pa.field(name, pa.int64()) for name in times),
-            pa.field("length", pa.int32()),
-            pa.field("pinned", pa.bool_()),
-            pa.field("data", pa.binary()),
-            pa.field("vector", pa.list_(pa.float32(), dim)),
-        ]
-    )
 
 
 class Lance:
@@ -112,15 +93,15 @@ class Lance:
 
     async def _create(self) -> Any:  # noqa: ANN401 - the core's table
         db = await self._connect()
-        table = await db.create_empty_table(self.name, "create", _schema(self._dim))
+        table = await db.create_empty_table(self.name, "create", schema_of(self._dim))
         await table.set_unenforced_primary_key(["key"])
         self._table = table
         await self._index("terms", FullText())
         return table
 
-    async def _index(self, column: str, index: object) -> None:
+    async def _index(self, column: str, index: object, name: str | None = None) -> None:
         await self._table.create_index(
-            column, index=index, replace=True, wait_timeout=None, name=None, train=True
+            column, index=index, replace=True, wait_timeout=None, name=name, train=True
         )
 
     def version(self) -> int:
@@ -141,20 +122,30 @@ class Lance:
     def nearest(
         self, vector: NDArray[np.float32], where: str, limit: int, *, strict: bool
     ) -> list[int]:
-        """The ids of the rows whose vectors have the largest dot products with `vector` (dim,)."""
+        """The ids of the rows whose vectors are nearest to `vector` (dim,)."""
+        return self.begin_nearest(vector, where, limit, strict=strict)()
+
+    def begin_nearest(
+        self, vector: NDArray[np.float32], where: str, limit: int, *, strict: bool
+    ) -> Callable[[], list[int]]:
+        """Begins what `nearest` does, beside whatever else is done until its result is called for.
+
+        Nearest is by L2 distance: for unit vectors the order of cosines, and what k-means is for.
+        Clusters by dot product came out so uneven that eight of 125 held all of 110,000 rows.
+        """
         import pyarrow as pa
 
         wanted = pa.Array.from_buffers(pa.float32(), self._dim, [None, pa.py_buffer(vector)])
         with table_errors():
             query = self._query().nearest_to(wanted)
             query.column("vector")
-            query.distance_type("dot")
-            query.nprobes(self._probes())
-        return self._ids(query, "_distance", where, limit, strict=strict)
+            query.distance_type("l2")
+            query.nprobes(self.probes())
+        return self._begin_ids(query, "_distance", where, limit, strict=strict)
 
-    def _probes(self) -> int:
-        """One cluster in sixteen, and enough of few; without an index it means nothing."""
-        return max(_PROBES, self.rows() // PARTITION // 16)
+    def probes(self) -> int:
+        """One cluster in four, and all of few; without an index it means nothing."""
+        return max(_PROBES, self.rows() // PARTITION // 4)
 
     def rows(self) -> int:
         """How many rows there are, live or not."""
@@ -234,30 +225,53 @@ class Lance:
             return self._table.query()
 
     def _found(self, table: pa.Table) -> list[Found]:
-        found: list[Found] = []
+        import numpy as np
+
         with table_errors():
-            for batch in table.to_batches():
-                column = batch["vector"]
-                flat = column.values.slice(column.offset * self._dim, len(column) * self._dim)
-                vectors = flat.to_numpy().reshape(-1, self._dim)
-                briefs, ids = batch["brief"].to_pylist(), batch["_rowid"].to_pylist()
-                found += map(Found.of, briefs, ids, vectors)
-        return found
+            briefs, ids = table["brief"].to_pylist(), table["_rowid"].to_pylist()
+            heads = b"".join([brief[: 2 * self._dim] for brief in briefs])
+            vectors = np.frombuffer(heads, "<f2").reshape(-1, self._dim)
+            return list(map(Found.of, briefs, ids, vectors))
 
     def _ids(self, query: Any, score: str, where: str, limit: int, *, strict: bool) -> list[int]:  # noqa: ANN401
+        return self._begin_ids(query, score, where, limit, strict=strict)()
+
+    def _begin_ids(
+        self,
+        query: Any,  # noqa: ANN401
+        score: str,
+        where: str,
+        limit: int,
+        *,
+        strict: bool,
+    ) -> Callable[[], list[int]]:
         if not strict:
-            query.postfilter()
-        table = self._select(query, [score], where, limit)
-        ids: list[int] = table["_rowid"].to_pylist()
+            with table_errors():
+                query.postfilter()
+        found = self._begin(query, [score], where, limit)
+
+        def ids() -> list[int]:
+            rows: list[int] = found()["_rowid"].to_pylist()
+            return rows
+
         return ids
 
     def _select(self, query: Any, columns: list[str], where: str, limit: int) -> pa.Table:  # noqa: ANN401
+        return self._begin(query, columns, where, limit)()
+
+    def _begin(
+        self,
+        query: Any,  # noqa: ANN401
+        columns: list[str],
+        where: str,
+        limit: int,
+    ) -> Callable[[], pa.Table]:
         with table_errors():
             query.where(where)
             query.select_columns(columns)
             query.limit(limit)
             query.with_row_id()
-        return run(lambda: collect(query, None, None))
+        return begin(lambda: collect(query, None, None))
 
     def _take(self, rows: Sequence[int], columns: list[str]) -> pa.Table:
         with table_errors():
@@ -279,7 +293,7 @@ class Lance:
         """
         import pyarrow as pa
 
-        parts = [self._arrow(records)] if records else []
+        parts = [rows_of(records, self._dim)] if records else []
         parts += [self._flipped(keys, to) for keys, to in ((live, True), (gone, False)) if keys]
         if not parts or not (rows := pa.concat_tables(parts)).num_rows:
             return Counter()
@@ -287,7 +301,7 @@ class Lance:
         run(lambda: self._merge(rows))
         if self.version() // COMPACT_EVERY > before // COMPACT_EVERY:
             self.compact()
-        return _change(rows, len(records))
+        return change_of(rows, len(records))
 
     async def _merge(self, rows: pa.Table) -> None:
         import pyarrow as pa
@@ -301,7 +315,7 @@ class Lance:
     def _flipped(self, keys: Sequence[str], to: bool) -> pa.Table:  # noqa: FBT001
         import pyarrow as pa
 
-        schema = _schema(self._dim)
+        schema = schema_of(self._dim)
         parts = []
         for at in range(0, len(keys), _KEYS_PER_QUERY):
             where = f"{among('key', keys[at : at + _KEYS_PER_QUERY])} AND live = {not to}"
@@ -309,25 +323,6 @@ class Lance:
         table = pa.concat_tables(parts).select(schema.names)
         flags = pa.array([to] * table.num_rows, pa.bool_())
         return table.set_column(1, schema.field("live"), flags).cast(schema)
-
-    def _arrow(self, records: Sequence[Record]) -> pa.Table:
-        import pyarrow as pa
-
-        schema = _schema(self._dim)
-        columns = []
-        for field in schema:
-            if field.name == "vector":
-                flat = b"".join(record.vector for record in records)
-                size = len(records) * self._dim
-                values = pa.Array.from_buffers(pa.float32(), size, [None, pa.py_buffer(flat)])
-                columns.append(pa.FixedSizeListArray.from_arrays(values, self._dim))
-            elif field.name == "brief":
-                columns.append(pa.array([brief_of(r.key, r.fields) for r in records], field.type))
-            elif field.name in ("key", "live"):
-                columns.append(pa.array([getattr(r, field.name) for r in records], field.type))
-            else:
-                columns.append(pa.array([r.fields[field.name] for r in records], field.type))
-        return pa.Table.from_arrays(columns, schema=schema)
 
     def compact(self) -> None:
         """Joins small fragments, brings the indexes up to date, drops versions no one reads."""
@@ -348,26 +343,20 @@ class Lance:
         run(lambda: self._table.optimize(**how))
 
     def settle(self) -> None:
-        """After many new rows: compacts, and makes the indexes that pay for very many."""
+        """After many new rows: compacts, and makes the indexes that pay for that many.
+
+        The name of the vectors' index tells its clusters: of four times as many rows it is made
+        anew, until then new rows go to the clusters there are.
+        """
         self.compact()
         if self.rows() < VECTOR_INDEX_ROWS:
             return
-        have = {column for i in run(self._table.list_indices) for column in i.columns}
-        vectors = IvfSq(self.rows() // PARTITION)
-        for column, index in (("vector", vectors), ("bucket", BTree())):
-            if column not in have:
-                run(partial(self._index, column, index))
-
-
-def _change(rows: pa.Table, new: int) -> Counter[str]:
-    """What written rows change in the counts of terms; only the first `new` were not there yet."""
-    found: Counter[str] = Counter()
-    for at, (live, terms) in enumerate(
-        zip(rows["live"].to_pylist(), rows["terms"].to_pylist(), strict=True)
-    ):
-        if live:
-            found.update(set(terms.split(" ")))
-        elif at >= new:
-            found.subtract(set(terms.split(" ")))
-    del found[""]
-    return found
+        clusters = self.rows() // PARTITION
+        names = {column: i.name for i in run(self._table.list_indices) for column in i.columns}
+        if "bucket" not in names:
+            run(lambda: self._index("bucket", BTree()))
+        made, _, before = names.get("vector", "").partition("_")
+        if not made or 4 * int(before) <= clusters:
+            if made:
+                run(lambda: self._table.drop_index(names["vector"]))
+            run(lambda: self._index("vector", IvfSq(clusters), f"vector_{clusters}"))
