@@ -14,14 +14,14 @@ from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import cube_json, local_time, short_id, unusual
 from memos_cli.core import packing
 from memos_cli.core.cube import Kind, State, check_name, decode_utf8, lines_of
-from memos_cli.core.errors import NothingFoundError, UsageError
+from memos_cli.core.errors import ModelUnusableError, NothingFoundError, RefusedError, UsageError
 from memos_cli.core.query import Query
 from memos_cli.core.ranking import RANKINGS, Weights
 from memos_cli.core.safetext import one_line, visible
 from memos_cli.core.when import require_when
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from memos_cli.core.interval import Meant
     from memos_cli.core.query import Hit, Recalled
@@ -108,7 +108,7 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     lines = _questions(rt, query, batch=batch)
     ws = rt.workspace()
     chosen = replace(plain, k=k if k or budget else _default_k(rt, ws))
-    searcher = _searcher(rt, ws, rerank=rerank)
+    searcher = _searcher(rt, ws, rerank=rerank, counted=budget is not None)
     if batch:
         for line in lines:
             found = searcher.search(replace(chosen, text=line))
@@ -156,7 +156,7 @@ def _default_k(rt: Runtime, ws: Workspace) -> int:
     return int(value)
 
 
-def _searcher(rt: Runtime, ws: Workspace, *, rerank: bool) -> Searcher:
+def _searcher(rt: Runtime, ws: Workspace, *, rerank: bool, counted: bool) -> Searcher:
     from memos_cli.ops.recall import Searcher
 
     name, origin = rt.settings.value("recall.ranking", ws.config)
@@ -164,7 +164,22 @@ def _searcher(rt: Runtime, ws: Workspace, *, rerank: bool) -> Searcher:
     if weights is None:
         msg = f"recall.ranking is {name!r} ({origin}); it must be one of {', '.join(RANKINGS)}."
         raise UsageError(msg)
-    return Searcher(ws, weights=weights, reranker=_reranker(rt, ws) if rerank else None)
+    reranker = _reranker(rt, ws) if rerank else None
+    count = _counter(rt, ws) if counted else packing.estimate
+    return Searcher(ws, weights=weights, reranker=reranker, count=count)
+
+
+def _counter(rt: Runtime, ws: Workspace) -> Callable[[str], int]:
+    """Counts tokens as the chat model does, or says that it can only estimate them."""
+    from memos_cli.cli.model import chosen
+    from memos_cli.ops.models import vocabulary
+
+    try:
+        model = chosen(rt, ws)
+        return vocabulary(model, places(rt.settings), rt.out.message).count
+    except (ModelUnusableError, RefusedError) as error:
+        rt.out.message(f"Note: tokens are estimated, at four letters each: {error.message}")
+        return packing.estimate
 
 
 def _reranker(rt: Runtime, ws: Workspace) -> Reranker:
@@ -188,11 +203,10 @@ def _document(found: Recalled, ws: Workspace) -> dict[str, Any]:
 
 
 def _spent(found: Recalled) -> dict[str, int]:
-    """With a budget: it, and the tokens that the results are estimated to take of it."""
-    if found.query.budget is None:
+    """With a budget: it, and the tokens that the results take of it."""
+    if found.query.budget is None or found.tokens is None:
         return {}
-    used = sum(packing.tokens(hit.cube.text) for hit in found.results)
-    return {"tokens": used, "budget": found.query.budget}
+    return {"tokens": found.tokens, "budget": found.query.budget}
 
 
 def _hit_json(hit: Hit, *, explain: bool) -> dict[str, Any]:

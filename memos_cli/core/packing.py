@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from memos_cli.core import analysis
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 CHARS_PER_TOKEN: Final = 4  # of English under the usual vocabularies
 TOKENS_PER_MEMORY: Final = 4  # the mark and the line break around each
@@ -22,30 +22,34 @@ _SAID: Final = re.compile(
 )
 
 
-def tokens(text: str) -> int:
-    """An estimate of how many tokens a model reads `text` as, itself with its separators."""
+def estimate(text: str) -> int:
+    """About how many tokens a model reads a text as."""
     wide = 0 if text.isascii() else sum(char >= "\u2e80" for char in text)  # CJK: about one each
-    return TOKENS_PER_MEMORY + wide + -(-(len(text) - wide) // CHARS_PER_TOKEN)
+    return wide + -(-(len(text) - wide) // CHARS_PER_TOKEN)
 
 
-def pack(texts: Iterable[str], budget: int) -> list[int]:
+def cost(text: str, count: Callable[[str], int] = estimate) -> int:
+    """The tokens that a memory takes in a prompt, with what stands around it."""
+    return TOKENS_PER_MEMORY + count(text)
+
+
+def pack(texts: Iterable[str], budget: int, count: Callable[[str], int] = estimate) -> list[int]:
     """The positions of the texts that fit into `budget` tokens, first come first served.
 
     A text that does not fit is left out and smaller ones behind it may still come in; one that
-    says in the same words what an earlier one says is left out.
+    says in the same words what an earlier one says is left out. `count` gives the tokens of a text.
     """
     chosen: list[int] = []
     seen: set[tuple[str, ...]] = set()
     for index, text in enumerate(texts):
-        cost = tokens(text)
-        if cost > budget:
-            continue
         words = said(text)
-        if words in seen:
+        if words in seen or (price := cost(text, count)) > budget:
             continue
         chosen.append(index)
         seen.add(words)
-        budget -= cost
+        budget -= price
+        if budget <= TOKENS_PER_MEMORY:
+            break
     return chosen
 
 

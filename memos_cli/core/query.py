@@ -63,7 +63,8 @@ class Hit:
 class Recalled:
     """The answer to a query; `at` is the commit it was asked of, `degraded` what was missing.
 
-    `time` is the stretch of time that the question was understood to be about.
+    `time` is the stretch of time that the question was understood to be about; `tokens` what the
+    results take of a budget.
     """
 
     query: Query
@@ -72,3 +73,4 @@ class Recalled:
     degraded: tuple[str, ...] = field(default=())
     elapsed_ms: float = 0.0
     time: Meant | None = None
+    tokens: int | None = None

@@ -16,13 +16,13 @@ from memos_cli.ops.configure import set_config
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memos_cli.backends.llama import Engine
+    from memos_cli.backends.llama import Engine, Vocabulary
     from memos_cli.ops.workspace import Workspace
 
 __all__ = [
     "Listed", "Model", "ModelInfo", "Places", "Stores",
     "describe", "engine_log", "examine", "facts_of", "find_for_vault", "find_model",
-    "listed", "load", "of_vault", "use",
+    "listed", "load", "of_vault", "use", "vocabulary",
 ]  # fmt: skip
 
 DEFAULT: Final = "default"
@@ -140,7 +140,21 @@ def load(model: Model, places: Places, *, context: int, notify: Callable[[str], 
     A model that is not the package's own and was never run here is first run in a child process,
     because a damaged one may end the process. Raises ModelUnusableError.
     """
-    from memos_cli.backends.llama import Engine, probe
+    from memos_cli.backends.llama import Engine
+
+    return Engine.load(_tried(model, places, notify), n_ctx=context)
+
+
+def vocabulary(model: Model, places: Places, notify: Callable[[str], None]) -> Vocabulary:
+    """Open the vocabulary of `model` alone. Raises ModelUnusableError."""
+    from memos_cli.backends.llama import Vocabulary
+
+    return Vocabulary(_tried(model, places, notify))
+
+
+def _tried(model: Model, places: Places, notify: Callable[[str], None]) -> Path:
+    """The model's file, after a first run in a child process if it is a stranger."""
+    from memos_cli.backends.llama import probe
 
     path = model.info.path
     if not model.shipped:
@@ -151,7 +165,7 @@ def load(model: Model, places: Places, *, context: int, notify: Callable[[str], 
             probe(path)
             if facts is not None:
                 gguf.remember(facts, fact)
-    return Engine.load(path, n_ctx=context)
+    return path
 
 
 def engine_log() -> str:

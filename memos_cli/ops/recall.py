@@ -21,7 +21,7 @@ from memos_cli.ops.succession import newest_first
 from memos_cli.ops.sync import Index, embedded_text, open_index, rebuild, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from memos_cli.core.cube import Cube
@@ -48,8 +48,10 @@ class Searcher:
         weights: Weights = ranking.FULL,
         embedder: Embedder | None = None,
         reranker: Reranker | None = None,
+        count: Callable[[str], int] = packing.estimate,
     ) -> None:
         self.ws = ws
+        self._count = count
         self._reranker = reranker
         self._index: Index = open_index(ws, embedder)
         self._weights = ranking.fitted(weights, self._index.embedder.weights)
@@ -78,7 +80,11 @@ class Searcher:
             hits, meant = self._again(query, commit, moment, error)
         _note_access(self.ws, [hit.cube.id for hit in hits], now)
         elapsed = (time.perf_counter() - started) * 1000
-        return Recalled(query, commit, tuple(hits), tuple(self._index.degraded), elapsed, meant)
+        lacks = tuple(self._index.degraded)
+        spent = None
+        if query.budget is not None:
+            spent = sum(packing.cost(hit.cube.text, self._count) for hit in hits)
+        return Recalled(query, commit, tuple(hits), lacks, elapsed, meant, spent)
 
     def pinned(self) -> list[Cube]:
         """The pinned memories that recall may draw from, oldest first; not noted as a use."""
@@ -129,7 +135,7 @@ class Searcher:
         if not (asked and asked.only):
             judged = self._reranked(query.text, judged)
         ordered = newest_first(judged, fetch)
-        return _chosen(ordered, query), asked.meant if asked else None
+        return self._chosen(ordered, query), asked.meant if asked else None
 
     def _scored(
         self, question: Question, scope: Scope, asked: Asked | None
@@ -156,6 +162,13 @@ class Searcher:
             hit = _hit(data[pool[key].row], scores[key], question)
             if not _still_to_come(hit.cube, now):
                 yield hit
+
+    def _chosen(self, hits: Sequence[Hit], query: Query) -> list[Hit]:
+        """The first k; with a budget what fits into it, k of them where a k is given."""
+        if query.budget is None:
+            return list(hits[: _limit(query)])
+        fitting = packing.pack((hit.cube.text for hit in hits), query.budget, self._count)
+        return [hits[at] for at in fitting[: query.k]]
 
     def _reranked(self, question: str, hits: list[Hit]) -> list[Hit]:
         """The best of the hits in the order of the reranker, if there is one; then the others."""
@@ -195,14 +208,6 @@ def _hit(data: bytes, score: Score, question: Question) -> Hit:
 def _still_to_come(cube: Cube, now: datetime) -> bool:
     """Whether what a memory says does not hold yet."""
     return cube.valid_from is not None and cube.valid_from > now
-
-
-def _chosen(hits: Sequence[Hit], query: Query) -> list[Hit]:
-    """The first k; with a budget what fits into it, k of them where a k is given."""
-    if query.budget is None:
-        return list(hits[: _limit(query)])
-    fitting = packing.pack([hit.cube.text for hit in hits], query.budget)
-    return [hits[at] for at in fitting[: query.k]]
 
 
 def _limit(query: Query) -> int:

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from memos_cli.backends.llama import Engine
+from memos_cli.core import packing
+from memos_cli.ops.models import SHIPPED
 from tests.harness import git, snapshot
 
 if TYPE_CHECKING:
@@ -183,3 +186,19 @@ def test_a_budget_says_what_was_used_of_it(memos: Memos) -> None:
     assert len(found["results"]) == 1
     assert 0 < found["tokens"] <= found["budget"] == 40
     assert "tokens" not in memos.ok("recall", "Berlin", "--json").json
+
+
+@pytest.mark.usefixtures("berlin")
+def test_a_budget_is_counted_by_the_chat_model(memos: Memos, tmp_path: Path) -> None:
+    args = ("recall", "Berlin tea dog", "--budget", 60, "--json")
+    counted = memos.ok(*args)
+    assert "estimated" not in counted.stderr
+    texts = [item["text"] for item in counted.json["results"]]
+    with Engine.load(SHIPPED, n_ctx=64) as engine:
+        real = sum(engine.count(text) + packing.TOKENS_PER_MEMORY for text in texts)
+    assert counted.json["tokens"] == real <= 60
+    memos.env["MEMOS_MODEL"] = str(tmp_path / "none.gguf")
+    estimated = memos.ok(*args)
+    assert "tokens are estimated" in estimated.stderr
+    texts = [item["text"] for item in estimated.json["results"]]
+    assert estimated.json["tokens"] == sum(map(packing.cost, texts))

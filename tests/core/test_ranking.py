@@ -189,7 +189,7 @@ def test_turns_that_cover_the_question_together_gain() -> None:
 def test_a_pack_fits_its_budget_in_order(texts: list[str], budget: int) -> None:
     chosen = packing.pack(texts, budget)
     assert chosen == sorted(set(chosen))
-    assert sum(packing.tokens(texts[at]) for at in chosen) <= budget
+    assert sum(packing.cost(texts[at]) for at in chosen) <= budget
 
 
 def test_a_pack_leaves_out_copies_and_goes_on_after_what_is_too_long() -> None:

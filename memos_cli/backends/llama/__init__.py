@@ -13,5 +13,6 @@ from memos_cli.backends.llama.lane import BLOCK
 from memos_cli.backends.llama.library import log
 from memos_cli.backends.llama.probe import probe
 from memos_cli.backends.llama.stats import Stats
+from memos_cli.backends.llama.vocabulary import Vocabulary
 
-__all__ = ["BLOCK", "Encoder", "Engine", "Stats", "log", "probe"]
+__all__ = ["BLOCK", "Encoder", "Engine", "Stats", "Vocabulary", "log", "probe"]

@@ -11,6 +11,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from memos_cli.backends.llama.library import library, threads_for, unloadable
+from memos_cli.backends.llama.vocabulary import tokenize
 from memos_cli.core.errors import ModelUnusableError
 from memos_cli.core.families import POOLINGS
 
@@ -145,14 +146,8 @@ class Encoder:
         return [lib.llama_vocab_sep(vocab)] if lib.llama_vocab_get_add_sep(vocab) else []
 
     def _ids(self, text: str, *, marks: bool = False, special: bool = False) -> list[int]:
-        data = text[: _CHARS_PER_TOKEN * MAX_TOKENS].encode("utf-8", "replace")
-        count, ids = -len(data) - 8, None
-        while count < 0:  # at most twice: the library says how much room it needs
-            ids = (self._lib.llama_token * -count)()
-            count = self._lib.llama_tokenize(
-                self._vocab, data, len(data), ids, len(ids), marks, special
-            )
-        return list(ids[:count]) if ids is not None else []
+        seen = text[: _CHARS_PER_TOKEN * MAX_TOKENS]
+        return tokenize(self._vocab, seen, marks=marks, special=special)
 
     def _pooled(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """The pooled output (len(texts), dim) of each list of tokens."""

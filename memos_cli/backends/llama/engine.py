@@ -12,6 +12,7 @@ from memos_cli.backends.llama.lane import BLOCK, LANES, Lane
 from memos_cli.backends.llama.library import library, threads_for, unloadable
 from memos_cli.backends.llama.sampling import Sampler
 from memos_cli.backends.llama.stats import Run, Stats
+from memos_cli.backends.llama.vocabulary import tokenize
 from memos_cli.core.errors import ModelUnusableError, RefusedError
 from memos_cli.core.prompt import Completion
 from memos_cli.core.stream import TextStream
@@ -107,7 +108,7 @@ class Engine:
         """The token ids of a prompt; only parts marked special may hold control tokens."""
         tokens: list[int] = []
         for part in parts:
-            tokens += self._tokens(part.text, special=part.special)
+            tokens += tokenize(self._vocab, part.text, special=part.special)
         bos = self._lib.llama_vocab_bos(self._vocab)
         if self._lib.llama_vocab_get_add_bos(self._vocab) and tokens[:1] != [bos]:
             tokens.insert(0, bos)
@@ -115,7 +116,7 @@ class Engine:
 
     def count(self, text: str) -> int:
         """How many tokens `text` is."""
-        return len(self._tokens(text, special=False))
+        return len(tokenize(self._vocab, text))
 
     def control_text(self, name: str) -> str:
         """The text of the `bos` or `eos` token, for chat templates; "" if there is none."""
@@ -250,18 +251,6 @@ class Engine:
 
         pointer = self._lib.llama_get_logits_ith(self._context, -1)
         return np.ctypeslib.as_array(pointer, shape=(self.vocabulary,)).astype(np.float64)
-
-    def _tokens(self, text: str, *, special: bool) -> list[int]:
-        data = text.encode("utf-8", "replace")
-        count = -len(data) - 8
-        ids: Any = None
-        while count < 0:  # at most twice: the library says how much room it needs
-            ids = (self._lib.llama_token * -count)()
-            room, add_bos = len(ids), False
-            count = self._lib.llama_tokenize(
-                self._vocab, data, len(data), ids, room, add_bos, special
-            )
-        return list(ids[:count])
 
     def _piece(self, token: int, *, special: bool = False) -> bytes:
         size, buffer = -64, ctypes.create_string_buffer(0)
