@@ -60,7 +60,7 @@ complete -c memos -n '__fish_seen_subcommand_from recall' -l since -x -d 'Only c
 complete -c memos -n '__fish_seen_subcommand_from recall' -l until -x -d 'Only created by then.'
 complete -c memos -n '__fish_seen_subcommand_from recall' -l at -x -d 'Ask the memories as they were then.'
 complete -c memos -n '__fish_seen_subcommand_from recall' -l budget -x -d 'No more than fits into a prompt.'
-complete -c memos -n '__fish_seen_subcommand_from recall' -l min-score -x -d 'Only from this score on.'
+complete -c memos -n '__fish_seen_subcommand_from recall' -l min-score -x -d 'Only from this score, or share of the best, on.'
 complete -c memos -n '__fish_seen_subcommand_from recall' -l explain -d 'Show what the scores are of.'
 complete -c memos -n '__fish_seen_subcommand_from recall' -l rerank -d 'Let the reranker model order the best results.'
 complete -c memos -n '__fish_seen_subcommand_from recall' -l text -d 'Print the texts alone.'

@@ -81,7 +81,7 @@ def _calibration(_folder: Path, outcome: Outcome, _names: Sequence[str]) -> Tabl
 
 STRICT = Way(
     f"--min-score {precision.LEAST}",
-    ("-k", str(precision.LIMIT), "--min-score", str(precision.LEAST)),
+    ("-k", str(precision.LIMIT), "--min-score", precision.LEAST),
 )
 LEAST = Way("no least score", ("-k", "20", "--min-score", "-9"))
 SETS: dict[str, Entry] = {

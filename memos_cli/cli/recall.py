@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import textwrap
 from dataclasses import dataclass, replace
@@ -76,7 +77,8 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
         int | None, typer.Option(metavar="TOKENS", min=1, help="No more than fits into a prompt.")
     ] = None,
     min_score: Annotated[
-        float | None, typer.Option(metavar="SCORE", help="Only from this score on.")
+        str | None,
+        typer.Option(metavar="SCORE|N%", help="Only from this score, or share of the best, on."),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Show what the scores are of.")
@@ -101,9 +103,9 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
         until=require_when(until, now) if until else None,
         at=at,
         budget=budget,
-        min_score=min_score,
         explain=explain,
     )
+    plain = _with_least(plain, min_score) if min_score else plain
     plain = replace(plain, states=tuple(state)) if state else plain
     lines = _questions(rt, query, batch=batch)
     ws = rt.workspace()
@@ -120,6 +122,20 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     if explain and found.time and not rt.out.json:
         rt.out.message(_understood(found.time))
     _print(rt, ws, found, _Shape(ids or rt.out.quiet, text, explain))
+
+
+def _with_least(query: Query, told: str) -> Query:
+    """`--min-score`: 0.3 is a score, 60% a share of the best one."""
+    try:
+        number = float(told.removesuffix("%"))
+    except ValueError:
+        number = math.nan
+    if told.endswith("%") and 0 <= number <= 100:  # noqa: PLR2004 - per cent
+        return replace(query, min_share=number / 100)
+    if told.endswith("%") or not math.isfinite(number):
+        msg = f"--min-score is {told!r}; it must be a score such as 0.3, or 0% to 100%."
+        raise UsageError(msg)
+    return replace(query, min_score=number)
 
 
 def _understood(meant: Meant) -> str:

@@ -21,7 +21,8 @@ class Query:
 
     A memory must have all of `tags`. `since` and `until` bound `created`. `at` is a revision or a
     date. With `budget` (tokens) near-copies are dropped and no more is given than fits; `k` None
-    is then no limit of its own, without a budget it is `DEFAULT_K`.
+    is then no limit of its own, without a budget it is `DEFAULT_K`. `min_score` is the least score,
+    `min_share` the least share (0 to 1) of the best score; where neither is given, the ranking's.
     `skip_sources` leaves out the turns of a conversation that the asker has before them anyway.
     """
 
@@ -37,6 +38,7 @@ class Query:
     at: str | None = None
     budget: int | None = None
     min_score: float | None = None
+    min_share: float | None = None
     explain: bool = False
 
 

@@ -116,7 +116,7 @@ class Searcher:
         scores, pool = self._scored(question, scope, asked)
         created = {key: row.created for key, row in pool.items()}
         keys = ranking.best(scores, created, LEXICAL)
-        keys = [key for key in keys if self._enough(scores[key], pool[key], query.min_score)]
+        keys = self._enough(keys, scores, pool, query)
         hits: dict[str, Hit] = {}
         step = LEXICAL if query.budget else max(_limit(query), RERANKED if self._reranker else 0)
         for at in range(0, len(keys), step):
@@ -182,9 +182,22 @@ class Searcher:
         ]
         return sorted(marked, key=lambda hit: -hit.scores["rerank"]) + others
 
-    def _enough(self, score: Score, found: Found, least: float | None) -> bool:
-        if least is not None:
-            return score.total >= least
+    def _enough(
+        self,
+        keys: Sequence[str],
+        scores: Mapping[str, Score],
+        pool: Mapping[str, Found],
+        query: Query,
+    ) -> list[str]:
+        """Those of `keys`, the best first, that answer well enough to be shown."""
+        least, share = query.min_score, query.min_share
+        if keys and least is None:
+            share = self._weights.share if share is None else share
+            least = share * scores[keys[0]].total
+            keys = [key for key in keys if self._answers(scores[key], pool[key])]
+        return [key for key in keys if scores[key].total >= (least or 0.0)]
+
+    def _answers(self, score: Score, found: Found) -> bool:
         if score is timed.NO_WORDS:
             return True
         return ranking.answers(score, note=not found.session, weights=self._weights)

@@ -202,3 +202,14 @@ def test_a_budget_is_counted_by_the_chat_model(memos: Memos, tmp_path: Path) -> 
     assert "tokens are estimated" in estimated.stderr
     texts = [item["text"] for item in estimated.json["results"]]
     assert estimated.json["tokens"] == sum(map(packing.cost, texts))
+
+
+@pytest.mark.usefixtures("berlin")
+def test_a_least_score_is_a_number_or_a_share_of_the_best(memos: Memos) -> None:
+    args = ("recall", "green tea Berlin", "--ids", "--min-score")
+    assert len(memos.ok(*args, "100%").lines) == 1
+    assert len(memos.ok(*args, "0%").lines) >= 2
+    assert memos(*args, "9").exit_code == 3
+    for wrong in ("much", "101%", "-1%", "nan", "inf", "%"):
+        refused = memos(*args, wrong)
+        assert (refused.exit_code, "--min-score" in refused.stderr) == (2, True), wrong

@@ -234,3 +234,9 @@ def test_two_files_of_one_id_are_one_memory(memos: Memos, vault: Path) -> None:
     git(vault, "commit", "-qm", "copied")
     assert texts(vault, "tea") == ["tea"]
     assert texts(vault, "tea", at="HEAD") == ["tea"]
+
+
+def test_a_share_of_the_best_score_cuts_what_is_far_behind(vault: Path) -> None:
+    put(vault, NewMemory("green tea from Berlin"), NewMemory("a green bicycle"))
+    for share, count in ((0, 2), (0.6, 1), (1, 1)):
+        assert len(texts(vault, "green tea from Berlin", min_share=share)) == count
