@@ -116,16 +116,22 @@ class Catalog:
         return changed_ns > scanned_ns - _RACY_NS
 
     def put(self, entries: Iterable[Entry]) -> None:
-        """Notes files as read; a path that had another live row in the tables is to be unlived."""
+        """Notes files as read; a path that had another live row in the tables is to be unlived.
+
+        A version that came back before the tables were told that it had gone is live in them.
+        """
         with self._db:
             self._out_of_step()
             for entry in entries:
                 self._note_gone(entry.path, keep=entry.good)
+                back = self._db.execute(
+                    "DELETE FROM gone WHERE path = ? AND blob = ?", (_key(entry.path), entry.good)
+                ).rowcount
                 self._db.execute(
                     f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants
                     (
                         _key(entry.path), entry.blob, entry.signature, entry.id, entry.namespace,
-                        entry.digest, entry.error, entry.good, entry.synced,
+                        entry.digest, entry.error, entry.good, entry.good if back else entry.synced,
                     ),
                 )  # fmt: skip
 

@@ -104,6 +104,8 @@ def test_following_random_changes_equals_building_anew(vault: Path, seed: int) -
             assert index.table.keys() == files_of(vault)
             recounted = dict(index.table.terms())
             assert index.ws.catalog.frequencies(sorted(recounted)) == recounted
+        elif rng.random() < 0.5:  # a command that follows the files alone
+            open_vault(vault).catalog.close()
     followed = rows_of(index_of(vault))
     assert followed.keys() == files_of(vault)
     for derived in ("lance", ".memos"):
