@@ -185,7 +185,8 @@ class Git:
         from memos_cli.core.when import parse_when
 
         if rev and not rev.startswith("-"):
-            oid = self._text("rev-parse", "-q", "--verify", "--end-of-options", f"{rev}^{{commit}}")
+            peel = "" if rev.startswith(":/") else "^{commit}"  # what follows :/ is all text
+            oid = self._text("rev-parse", "-q", "--verify", "--end-of-options", rev + peel)
             if oid:
                 return oid
             moment = parse_when(rev, now)

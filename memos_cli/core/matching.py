@@ -130,6 +130,19 @@ def spelled_like(term: str, vocabulary: Vocabulary) -> str | None:
     return max(found)[1] if found else None
 
 
+def within(terms: Mapping[str, int]) -> Vocabulary:
+    """The vocabulary of these terms, given with the number of rows that each occurs in."""
+
+    def near(start: str, shortest: int, longest: int) -> list[tuple[str, int]]:
+        return [
+            (term, rows)
+            for term, rows in terms.items()
+            if term.startswith(start) and shortest <= len(term) <= longest
+        ]
+
+    return near
+
+
 def one_edit(one: str, other: str) -> bool:
     """Whether two different words are one insertion, deletion, replacement or swap apart."""
     if len(one) > len(other):

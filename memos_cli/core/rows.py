@@ -121,7 +121,7 @@ def among(column: str, values: Iterable[str]) -> str:
 
 def where_of(query: Query, now: datetime, overlay: Overlay | None = None) -> str:
     """The SQL condition for the memories that a query may find at the moment `now`."""
-    parts = [_visible(overlay)]
+    parts = [visible(overlay)]
     choices = {"kind": query.kinds, "state": query.states, "namespace": query.namespaces}
     parts += [among(column, values) for column, values in choices.items() if values]
     if query.skip_sources:
@@ -137,7 +137,8 @@ def where_of(query: Query, now: datetime, overlay: Overlay | None = None) -> str
     return " AND ".join(parts)
 
 
-def _visible(overlay: Overlay | None) -> str:
+def visible(overlay: Overlay | None) -> str:
+    """The SQL condition for every memory of the vault, or of the tree behind an overlay."""
     if overlay is None:
         return "live"
     kept = f"(live AND NOT {among('key', overlay.gone)})" if overlay.gone else "live"

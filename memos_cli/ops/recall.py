@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from memos_cli.backends.lance import TableError
 from memos_cli.core import analysis, codec, packing, ranking
@@ -21,7 +21,7 @@ from memos_cli.ops.succession import newest_first
 from memos_cli.ops.sync import Index, embedded_text, open_index, rebuild, sync
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from memos_cli.core.cube import Cube
@@ -35,11 +35,39 @@ if TYPE_CHECKING:
     from memos_cli.ops.timed import Asked
     from memos_cli.ops.workspace import Workspace
 
+T = TypeVar("T")
 RERANKED: Final = 50  # results that a reranker reads: it computes each with the question anew
 
 
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What competes for a question with its scores, by key, and how the rest of it is read.
+
+    `data` gives the files of rows by their numbers, `named` the rows of the memory with an id, as
+    far as the query may find it.
+    """
+
+    question: Question
+    scores: Mapping[str, Score]
+    pool: Mapping[str, Found]
+    data: Callable[[Sequence[int]], Mapping[int, bytes]]
+    named: Callable[[str], Iterable[Found]]
+
+    def read(self, keys: Sequence[str], rows: Mapping[str, Found], now: datetime) -> Iterator[Hit]:
+        """The hits of these rows, but for what does not hold yet."""
+        data = self.data([rows[key].row for key in keys]) if keys else {}
+        for key in keys:
+            score = self.scores.get(key, timed.NO_WORDS)
+            hit = _hit(data[rows[key].row], score, self.question)
+            if not _still_to_come(hit.cube, now):
+                yield hit
+
+
 class Searcher:
-    """A vault opened for many queries: the second one pays for no import and no opening."""
+    """A vault opened for many queries: the second one pays for no import and no opening.
+
+    `index` and `scorer` are what it searches with, for those who search a whole history.
+    """
 
     def __init__(
         self,
@@ -53,14 +81,14 @@ class Searcher:
         self.ws = ws
         self._count = count
         self._reranker = reranker
-        self._index: Index = open_index(ws, embedder)
-        self._weights = ranking.fitted(weights, self._index.embedder.weights)
-        self._scorer = Scorer(self._index, self._weights)
+        self.index: Index = open_index(ws, embedder)
+        self._weights = ranking.fitted(weights, self.index.embedder.weights)
+        self.scorer = Scorer(self.index, self._weights)
 
     def refresh(self) -> None:
         """Follows the vault after changes to its files (the caller has refreshed the catalog)."""
-        sync(self._index)
-        self._scorer.forget()
+        sync(self.index)
+        self.scorer.forget()
 
     def search(self, query: Query) -> Recalled:
         """The answer to one query, noted in the access log.
@@ -69,99 +97,92 @@ class Searcher:
         cannot be read even after they were built anew.
         """
         started = time.perf_counter()
-        now = moment = self.ws.now()
-        commit = None
-        if query.at:
-            commit = self.ws.git.resolve(query.at, now)
-            moment = parse_when(query.at, now) or self.ws.git.time_of(commit)
-        try:
-            hits, meant = self._hits(query, commit, moment)
-        except TableError as error:
-            hits, meant = self._again(query, commit, moment, error)
+        now = self.ws.now()
+        commit, moment = as_of(self.ws, query.at) if query.at else (None, now)
+        hits, meant = self.answer(query, commit, moment)
         _note_access(self.ws, [hit.cube.id for hit in hits], now)
         elapsed = (time.perf_counter() - started) * 1000
-        lacks = tuple(self._index.degraded)
+        lacks = tuple(self.index.degraded)
         spent = None
         if query.budget is not None:
             spent = sum(packing.cost(hit.cube.text, self._count) for hit in hits)
         return Recalled(query, commit, tuple(hits), lacks, elapsed, meant, spent)
 
+    def answer(
+        self, query: Query, commit: str | None, moment: datetime
+    ) -> tuple[list[Hit], Meant | None]:
+        """The answer of a commit (None: of the files as they are) at a moment; noted nowhere."""
+        return self.mending(lambda: self._hits(query, commit, moment))
+
+    def mending(self, work: Callable[[], T]) -> T:
+        """What `work` gives; once more with tables built anew where they cannot be read."""
+        try:
+            return work()
+        except TableError as error:
+            try:
+                self.scorer.forget()
+                rebuild(self.index, str(error))
+                return work()
+            except TableError as again:
+                msg = f"The search tables of {self.ws.root} cannot be read: {again}."
+                raise VaultDamagedError(msg, hint="`memos doctor` says more.") from again
+
     def pinned(self) -> list[Cube]:
         """The pinned memories that recall may draw from, oldest first; not noted as a use."""
         where = where_of(Query(""), self.ws.now().replace(second=0, microsecond=0))
-        paths = {split_key(key)[0] for key in self._index.table.keys(f"{where} AND pinned")}
+        paths = {split_key(key)[0] for key in self.index.table.keys(f"{where} AND pinned")}
         cubes = [codec.parse(self.ws.files.read(path)) for path in sorted(paths)]
         return sorted(cubes, key=lambda cube: (cube.created, cube.id))
-
-    def _again(
-        self, query: Query, commit: str | None, now: datetime, error: TableError
-    ) -> tuple[list[Hit], Meant | None]:
-        """Once more with tables built anew; a second failure is a damaged vault."""
-        try:
-            self._scorer.forget()
-            rebuild(self._index, str(error))
-            return self._hits(query, commit, now)
-        except TableError as again:
-            msg = f"The search tables of {self.ws.root} cannot be read: {again}."
-            raise VaultDamagedError(msg, hint="`memos doctor` says more.") from again
 
     def _hits(
         self, query: Query, commit: str | None, now: datetime
     ) -> tuple[list[Hit], Meant | None]:
-        scope = self._scorer.scope(query, commit, now)
-        question = self._scorer.question(query.text)
+        scope = self.scorer.scope(query, commit, now)
+        question = self.scorer.question(query.text, scope)
         asked = None
         if self._weights.interval:
-            asked = timed.understand(query.text, self._scorer, self._index, scope, now)
+            asked = timed.understand(query.text, self.scorer, self.index, scope, now)
         scores, pool = self._scored(question, scope, asked)
-        created = {key: row.created for key, row in pool.items()}
-        keys = ranking.best(scores, created, LEXICAL)
-        keys = self._enough(keys, scores, pool, query)
+
+        def named(id_: str) -> Sequence[Found]:
+            return self.index.table.within(f"{scope.where} AND id = {quote(id_)}")
+
+        there = Ranked(question, scores, pool, self.index.table.data, named)
+        rerank = not (asked and asked.only)
+        return self.chosen(query, there, now, rerank=rerank), asked.meant if asked else None
+
+    def chosen(self, query: Query, there: Ranked, now: datetime, *, rerank: bool) -> list[Hit]:
+        """The hits in the order in which they are given, no more than the query wants."""
+        created = {key: row.created for key, row in there.pool.items()}
+        keys = ranking.best(there.scores, created, LEXICAL)
+        keys = self._enough(keys, there, query)
         hits: dict[str, Hit] = {}
         step = LEXICAL if query.budget else max(_limit(query), RERANKED if self._reranker else 0)
         for at in range(0, len(keys), step):
-            for hit in self._read(keys[at : at + step], scores, pool, question, now):
+            for hit in there.read(keys[at : at + step], there.pool, now):
                 hits.setdefault(hit.cube.id, hit)
             if len(hits) >= step:
                 break
 
         def fetch(id_: str) -> Hit | None:
-            rows = self._index.table.within(f"{scope.where} AND id = {quote(id_)}")
-            found = {row.key: row for row in rows}
-            own = {key: scores.get(key, timed.NO_WORDS) for key in found}
-            return next(self._read(list(found), own, found, question, now), None)
+            found = {row.key: row for row in there.named(id_)}
+            return next(there.read(list(found), found, now), None)
 
         judged = list(hits.values())
-        if not (asked and asked.only):
+        if rerank:
             judged = self._reranked(query.text, judged)
-        ordered = newest_first(judged, fetch)
-        return self._chosen(ordered, query), asked.meant if asked else None
+        return self._chosen(newest_first(judged, fetch), query)
 
     def _scored(
         self, question: Question, scope: Scope, asked: Asked | None
     ) -> tuple[Mapping[str, Score], Mapping[str, Found]]:
         """What competes, with its scores; only the memories of an interval if that is all asked."""
-        if asked and asked.only and (within := timed.within(asked, self._index, scope)):
+        if asked and asked.only and (within := timed.within(asked, self.index, scope)):
             return dict.fromkeys(within, timed.NO_WORDS), within
-        scores, pool = self._scorer.scores(question, scope)
+        scores, pool = self.scorer.scores(question, scope)
         if asked:
-            scores = timed.boosted(asked, self._index, scores, pool, self._weights)
+            scores = timed.boosted(asked, self.index, scores, pool, self._weights)
         return scores, pool
-
-    def _read(
-        self,
-        keys: Sequence[str],
-        scores: Mapping[str, Score],
-        pool: Mapping[str, Found],
-        question: Question,
-        now: datetime,
-    ) -> Iterator[Hit]:
-        """The hits of these rows, but for what does not hold yet."""
-        data = self._index.table.data([pool[key].row for key in keys]) if keys else {}
-        for key in keys:
-            hit = _hit(data[pool[key].row], scores[key], question)
-            if not _still_to_come(hit.cube, now):
-                yield hit
 
     def _chosen(self, hits: Sequence[Hit], query: Query) -> list[Hit]:
         """The first k; with a budget what fits into it, k of them where a k is given."""
@@ -182,20 +203,14 @@ class Searcher:
         ]
         return sorted(marked, key=lambda hit: -hit.scores["rerank"]) + others
 
-    def _enough(
-        self,
-        keys: Sequence[str],
-        scores: Mapping[str, Score],
-        pool: Mapping[str, Found],
-        query: Query,
-    ) -> list[str]:
+    def _enough(self, keys: Sequence[str], there: Ranked, query: Query) -> list[str]:
         """Those of `keys`, the best first, that answer well enough to be shown."""
         least, share = query.min_score, query.min_share
         if keys and least is None:
             share = self._weights.share if share is None else share
-            least = share * scores[keys[0]].total
-            keys = [key for key in keys if self._answers(scores[key], pool[key])]
-        return [key for key in keys if scores[key].total >= (least or 0.0)]
+            least = share * there.scores[keys[0]].total
+            keys = [key for key in keys if self._answers(there.scores[key], there.pool[key])]
+        return [key for key in keys if there.scores[key].total >= (least or 0.0)]
 
     def _answers(self, score: Score, found: Found) -> bool:
         if score is timed.NO_WORDS:
@@ -225,6 +240,16 @@ def _still_to_come(cube: Cube, now: datetime) -> bool:
 
 def _limit(query: Query) -> int:
     return DEFAULT_K if query.k is None else query.k
+
+
+def as_of(ws: Workspace, rev: str) -> tuple[str, datetime]:
+    """The commit that a revision or date names, and the moment to look back from.
+
+    Raises UsageError where it names neither.
+    """
+    now = ws.now()
+    commit = ws.git.resolve(rev, now)
+    return commit, parse_when(rev, now) or ws.git.time_of(commit)
 
 
 def recall(ws: Workspace, query: Query, *, weights: Weights = ranking.FULL) -> Recalled:

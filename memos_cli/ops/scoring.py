@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import astuple, dataclass
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from memos_cli.core import ranking
 from memos_cli.core.cube import RECALLED_STATES
-from memos_cli.core.matching import Question, spelled_like
+from memos_cli.core.matching import Question, spelled_like, within
 from memos_cli.core.ranking import Row, Stats
-from memos_cli.core.rows import Totals, where_of
+from memos_cli.core.rows import Totals, visible, where_of
 from memos_cli.ops.sync import overlay_at
 
 if TYPE_CHECKING:
@@ -40,12 +41,27 @@ class Scope:
     """The memories that a query may find: a condition on the table, and their totals.
 
     `whole` says that it is, but for a conversation of the asker's own and what has ended, every
-    memory: then the term counts that the catalog keeps are its own.
+    memory: then the term counts of the vault are its own. The catalog keeps those of now; in the
+    past they are those of the rows that `then` is a condition for (None: now).
     """
 
     where: str
     totals: Totals
     whole: bool
+    then: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Competing:
+    """What competes for a question, by key, and the collection around it.
+
+    `frequency` says of each term of the question in how many memories it occurs.
+    """
+
+    totals: Totals
+    frequency: Sequence[int]
+    pool: Mapping[str, Found]
+    rows: Mapping[str, Row]
 
 
 class Scorer:
@@ -56,11 +72,14 @@ class Scorer:
         self._weights = weights
         self._totals: dict[str, Totals] = {}
         self._overlays: dict[str, Overlay] = {}
+        self._asked: tuple[str | None, Any] = (None, None)
+        self._terms: dict[str, Mapping[str, int]] = {}  # of the past, where a word was misspelt
 
     def forget(self) -> None:
         """To be called when the table has changed."""
         self._totals.clear()
         self._overlays.clear()
+        self._terms.clear()
 
     def scope(self, query: Query, commit: str | None, now: datetime) -> Scope:
         """What the query may find, at `commit` where it is given."""
@@ -69,13 +88,19 @@ class Scorer:
             overlay = self._overlays.get(commit) or overlay_at(self._index, commit)
             self._overlays[commit] = overlay
         where = where_of(query, now, overlay)
-        if commit is None and _unfiltered(query):
-            return Scope(where, self._whole(), whole=True)
-        minute = where_of(query, now.replace(second=0, microsecond=0), overlay)
-        totals = self._totals.get(minute)  # counts may be a minute old, an expired memory may not
-        if totals is None:
-            totals = self._totals[minute] = self._index.table.totals(where)
-        return Scope(where, totals, whole=False)
+        then = visible(overlay) if commit else None
+        if not _unfiltered(query):
+            minute = where_of(query, now.replace(second=0, microsecond=0), overlay)
+            # Counts may be a minute old, an expired memory may not.
+            return Scope(where, self._totals_of(minute, where), whole=False, then=then)
+        totals = self._totals_of(then, then) if then else self._whole()
+        return Scope(where, totals, whole=True, then=then)
+
+    def _totals_of(self, name: str, where: str) -> Totals:
+        """Counted once for all that goes by one name."""
+        if name not in self._totals:
+            self._totals[name] = self._index.table.totals(where)
+        return self._totals[name]
 
     def _whole(self) -> Totals:
         """Of all live rows, as the terms are counted; kept until the table changes."""
@@ -86,36 +111,49 @@ class Scorer:
             catalog.set_meta(TOTALS_META, json.dumps(noted))
         return Totals(*noted[1:])
 
-    def question(self, text: str) -> Question:
-        """The question, with misspelt words as the vault spells them."""
-        return Question.of(text, akin=self._index.embedder.akin, respell=self._respelled)
+    def question(self, text: str, scope: Scope) -> Question:
+        """The question, with misspelt words as the vault spells them (or spelt them then)."""
+        respell = partial(self._respelled, then=scope.then)
+        return Question.of(text, akin=self._index.embedder.akin, respell=respell)
 
     def scores(self, question: Question, scope: Scope) -> tuple[dict[str, Score], dict[str, Found]]:
         """`({key: score}, {key: row})` of every row that competes."""
-        table, w = self._index.table, self._weights
-        asked = self._index.embedder.embed_query(question.text)
-        by_vector = w.vector and asked.any()
+        table, asked = self._index.table, self.asked(question)
         frequency = self._frequency(question, scope)
         near: Callable[[], list[int]] = list
-        if by_vector:
+        if asked is not None:
             near = table.begin_nearest(asked, scope.where, NEAREST, strict=False)
         ids = self._matching(question, scope, sum(frequency))
         nearest = near()
-        if by_vector and 2 * len(nearest) < NEAREST:
+        if asked is not None and 2 * len(nearest) < NEAREST:
             nearest = table.nearest(asked, scope.where, NEAREST, strict=True)
         ids += nearest
         first = table.seen(list(dict.fromkeys(ids)))
         sessions = {found.session for found in first if found.session}
         turns = table.sessions(sessions, scope.where) if sessions else []
         pool = {found.key: found for found in [*turns, *first]}
-        rows = {key: _row(found, question) for key, found in pool.items()}
-        stats = _stats(question, scope, frequency, rows)
-        scores = ranking.lexical(question, rows.values(), stats, w)
-        if by_vector:
-            for key, cosine in self._cosines(asked, rows, pool).items():
-                note = not rows[key].session
-                scores[key] = ranking.with_vector(scores[key], cosine, note=note, weights=w)
-        return scores, pool
+        rows = {key: row_of(found, question) for key, found in pool.items()}
+        return self.judged(question, Competing(scope.totals, frequency, pool, rows)), pool
+
+    def judged(self, question: Question, there: Competing) -> dict[str, Score]:
+        """`{key: score}` of all that competes."""
+        stats = _stats(question, there.totals, there.frequency, there.rows)
+        scores = ranking.lexical(question, there.rows.values(), stats, self._weights)
+        asked = self.asked(question)
+        if asked is None:
+            return scores
+        for key, cosine in self._cosines(asked, there.rows, there.pool).items():
+            note = not there.rows[key].session
+            scores[key] = ranking.with_vector(scores[key], cosine, note=note, weights=self._weights)
+        return scores
+
+    def asked(self, question: Question) -> NDArray[np.float32] | None:
+        """The vector of the question, None where vectors say nothing of it."""
+        if not self._weights.vector:
+            return None
+        if self._asked[0] != question.text:
+            self._asked = (question.text, self._index.embedder.embed_query(question.text))
+        return self._asked[1] if self._asked[1].any() else None
 
     def _matching(self, question: Question, scope: Scope, occurrences: int) -> list[int]:
         """The ids of the rows that have terms of the question."""
@@ -125,7 +163,8 @@ class Scorer:
 
         found = table.match(question.terms, scope.where, LEXICAL, strict=False)
         live = scope.totals.turns + scope.totals.notes
-        crowded = not scope.whole or occurrences * table.rows() >= LEXICAL * live
+        now = scope.whole and scope.then is None
+        crowded = not now or occurrences * table.rows() >= LEXICAL * live
         if crowded and 2 * len(found) < LEXICAL:  # the filter took more than half: thoroughly
             found = table.match(question.terms, scope.where, LEXICAL, strict=True)
         return found
@@ -148,20 +187,28 @@ class Scorer:
         mixed[:-1] += weight * own[1:]
         norms = np.linalg.norm(mixed, axis=1)
         floor = self._index.embedder.floor
-        cosines = (mixed @ asked / np.where(norms > 0, norms, 1) - floor) / (1 - floor)
+        # Summed row by row: with `mixed @ asked` the same text scores by its place among the rows.
+        products = (mixed * asked).sum(axis=1)
+        cosines = (products / np.where(norms > 0, norms, 1) - floor) / (1 - floor)
         return dict(zip((row.key for row in ordered), cosines.tolist(), strict=True))
 
     def _frequency(self, question: Question, scope: Scope) -> tuple[int, ...]:
         """In how many memories of the scope each term occurs."""
-        if scope.whole:
+        if scope.whole and scope.then is None:
             known = self._index.ws.catalog.frequencies(question.terms)
             return tuple(known.get(term, 0) for term in question.terms)
         table = self._index.table
-        return tuple(table.count(term, scope.where) for term in question.terms)
+        where = scope.then if scope.whole and scope.then else scope.where
+        return tuple(table.count(term, where) for term in question.terms)
 
-    def _respelled(self, term: str) -> str | None:
+    def _respelled(self, term: str, then: str | None) -> str | None:
         """The vault's own term that an unknown one is one slip of the finger away from."""
-        catalog = self._index.ws.catalog
+        catalog, table = self._index.ws.catalog, self._index.table
+        if then is not None:
+            if then not in self._terms and not table.count(term, then):
+                self._terms[then] = table.terms(then)
+            known = self._terms.get(then, {term: 1})
+            return None if term in known else spelled_like(term, within(known))
         if catalog.frequencies([term]):
             return None
         return spelled_like(term, catalog.spelled_like)
@@ -175,9 +222,8 @@ def _unfiltered(query: Query) -> bool:
 
 
 def _stats(
-    question: Question, scope: Scope, frequency: Sequence[int], rows: Mapping[str, Row]
+    question: Question, totals: Totals, frequency: Sequence[int], rows: Mapping[str, Row]
 ) -> Stats:
-    totals = scope.totals
     return Stats(
         rows=totals.turns + totals.notes,
         sessions=totals.sessions,
@@ -210,7 +256,8 @@ def _session_frequency(
     return tuple(max(n, round(chance)) for n, chance in zip(counted, spread, strict=True))
 
 
-def _row(found: Found, question: Question) -> Row:
+def row_of(found: Found, question: Question) -> Row:
+    """A row as the ranking sees it with a question in mind."""
     return Row(
         key=found.key,
         session=found.session,

@@ -24,7 +24,7 @@ from memos_cli.core.rows import Overlay, Record, bucket_of, key_of, micros, spli
 from memos_cli.ops.embedder import shipped_embedder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.workspace import Workspace
@@ -310,14 +310,16 @@ def overlay_at(index: Index, commit: str) -> Overlay:
     wanted = {key_of(path, blob) for path, blob in tree.items() if is_memory(path)}
     live = index.table.keys()
     back = wanted - live
-    missing = sorted(back - index.table.present(sorted(back)))
-    if missing:
-        _index_past(index, [split_key(key) for key in missing])
+    remember(index, back)
     return Overlay(frozenset(live - wanted), frozenset(back))
 
 
-def _index_past(index: Index, pairs: Sequence[tuple[str, str]]) -> None:
+def remember(index: Index, back: Collection[str]) -> None:
+    """Indexes the versions of the past, given by their keys, that have no row yet."""
     ws = index.ws
+    pairs = [split_key(key) for key in sorted(set(back) - index.table.present(sorted(back)))]
+    if not pairs:
+        return
     if ws.read_only and index.temporary is None:
         index.degraded.append(f"the vault is read-only: {len(pairs)} old versions are not indexed")
         return
