@@ -2,7 +2,7 @@
 _memos() {
   local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
   local name="" words="" plain="" word
-  local tops=" init add recall show edit forget chat sessions review log diff revert undo restore status doctor model config completions " groups=" model "
+  local tops=" init add recall show edit forget chat sessions review log diff bisect revert undo restore status doctor model config completions " groups=" model "
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ -z $name && $tops == *" $word "* ]]; then name=$word
     elif [[ -n $name && $groups == *" $name "* && $word != -* ]]; then name="$name $word"; break
@@ -66,9 +66,20 @@ _memos() {
     "log --until") return ;;
     "log --op") return ;;
     "log --actor") return ;;
+    "log --recall") return ;;
+    "log -k") return ;;
     "log --vault"|"log -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "diff --recall") return ;;
+    "diff -k") return ;;
     "diff --vault"|"diff -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "diff --as") return ;;
+    "bisect --bad-if") return ;;
+    "bisect --bad-cmd") return ;;
+    "bisect --good") return ;;
+    "bisect --bad") return ;;
+    "bisect -k") return ;;
+    "bisect --vault"|"bisect -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "bisect --as") return ;;
     "revert --vault"|"revert -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "revert --as") return ;;
     "undo --vault"|"undo -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -102,8 +113,9 @@ _memos() {
       "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "sessions") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "review") words="--accept --reject --all --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "log") words="-n --since --until --op --actor --oneline --patch -p --vault -C --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "diff") words="--stat --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "log") words="-n --since --until --op --actor --oneline --patch -p --recall -k --vault -C --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "diff") words="--stat --recall -k --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "bisect") words="--bad-if --bad-cmd --good --bad -k --verbose -v --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "revert") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "undo") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "restore") words="--at --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
@@ -115,7 +127,7 @@ _memos() {
       "model use") words="--embedder --reranker --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "") words="init add recall show edit forget chat sessions review log diff revert undo restore status doctor model config completions --version --help" ;;
+      "") words="init add recall show edit forget chat sessions review log diff bisect revert undo restore status doctor model config completions --version --help" ;;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$cur"))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _FIRST_PAGE, _GROWTH = 50, 8
 _FIELDS = ("%H", "%P", "%an", "%ct", "%B")
+_FORMAT = ["--no-commit-header", "--encoding=UTF-8", f"--format=%x00{'%x00'.join(_FIELDS)}%x00"]
+_GRAPH = ["--topo-order", "--full-history", "--parents"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +37,59 @@ def walk(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    graph: bool = False,
 ) -> Iterator[Commit]:
     """The commits behind HEAD that touch any of `paths` (globs below the vault), newest first.
 
-    `rev_list(arguments)` is what `git rev-list` prints when it is run in the vault.
+    `rev_list(arguments)` is what `git rev-list` prints when it is run in the vault. With `graph`
+    merges are among them, none stands before its children, and the parents of a commit are the
+    next ones behind it that are listed.
     """
-    options = ["--no-commit-header", "--encoding=UTF-8", f"--format={'%x00'.join(_FIELDS)}%x00"]
+    options = [*_FORMAT, *(_GRAPH if graph else [])]
     options += [f"--max-age={int(since.timestamp())}"] if since else []
     options += [f"--min-age={int(until.timestamp())}"] if until else []
     done, page = 0, _FIRST_PAGE
     while True:
         limits = [f"--skip={done}", f"--max-count={page}"]
-        found = rev_list([*options, *limits, "HEAD", "--", *paths]).split(b"\0")[:-1]
-        for at in range(0, len(found), len(_FIELDS)):
-            yield _commit([f.decode(errors="replace") for f in found[at : at + len(_FIELDS)]])
-        if len(found) < page * len(_FIELDS):
+        found = list(_commits(rev_list([*options, *limits, "HEAD", "--", *paths])))
+        yield from found
+        if len(found) < page:
             return
         done += page
         page *= _GROWTH
+
+
+def commit_of(rev_list: Callable[[Sequence[str]], bytes], oid: str) -> Commit:
+    """One commit."""
+    return next(_commits(rev_list([*_FORMAT, "--max-count=1", oid])))
+
+
+def _commits(printed: bytes) -> Iterator[Commit]:
+    """What `git rev-list` printed; before each commit stands what it says of the graph."""
+    found = printed.split(b"\0")[:-1]
+    for at in range(1, len(found), 1 + len(_FIELDS)):
+        yield _commit([f.decode(errors="replace") for f in found[at : at + len(_FIELDS)]])
+
+
+def differences(
+    diff_tree: Callable[[bytes], bytes], pairs: Sequence[tuple[str, str]]
+) -> Iterator[tuple[list[tuple[str, str]], list[tuple[str, str]]]]:
+    """For each `(commit, parent)` the `(path, blob)` pairs that only the parent has, and only it.
+
+    `diff_tree(stdin)` is what `git diff-tree --stdin -r -z --always` prints; links are no files.
+    """
+    lines = "".join(f"{commit} {parent}\n" for commit, parent in pairs)
+    fields = diff_tree(lines.encode()).decode(errors="surrogateescape").split("\0")
+    at = 0
+    for _ in pairs:
+        before, after = [], []
+        at += 1  # past the commit's own id
+        while fields[at].startswith(":"):
+            old_mode, new_mode, old, new, _ = fields[at][1:].split(" ")
+            before += [(fields[at + 1], old)] * old_mode.startswith("100")
+            after += [(fields[at + 1], new)] * new_mode.startswith("100")
+            at += 2
+        yield before, after
 
 
 def _commit(fields: Sequence[str]) -> Commit:

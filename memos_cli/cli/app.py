@@ -50,6 +50,7 @@ COMMANDS = {
     "review": "review:review",
     "log": "history:log",
     "diff": "history:diff",
+    "bisect": "answers:bisect",
     "revert": "history:revert",
     "undo": "history:undo",
     "restore": "history:restore",

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from memos_cli.cli import answers
+from memos_cli.cli.answers import KOption, RecallOption
 from memos_cli.cli.memory import DryRun, IdArgument
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import cube_json, local_time, short_id
+from memos_cli.cli.views import cube_json, entry_json, print_entry, short_id
 from memos_cli.core.codec import format_time
 from memos_cli.core.cube import subject_line
-from memos_cli.core.errors import NothingFoundError
+from memos_cli.core.errors import NothingFoundError, UsageError
 from memos_cli.core.safetext import one_line
 from memos_cli.core.when import require_when
 from memos_cli.core.worddiff import word_diff
 
 if TYPE_CHECKING:
     from memos_cli.core.cube import Cube
-    from memos_cli.ops.history import Difference, Entry
+    from memos_cli.ops.history import Difference, LogFilter
     from memos_cli.ops.timemachine import Reverted
 
 _SIGNS = {"same": "", "remove": "-", "add": "+"}
@@ -36,12 +38,13 @@ def log(  # noqa: PLR0913 - one parameter an option of the contract
     actor: Annotated[str | None, typer.Option(metavar="NAME", help="Only by this actor.")] = None,
     oneline: Annotated[bool, typer.Option("--oneline", help="A line a commit.")] = False,
     patch: Annotated[bool, typer.Option("--patch", "-p", help="With what changed.")] = False,
+    recall: RecallOption = None,
+    k: KOption = None,
 ) -> None:
-    """The history of the vault, or of one memory, newest first."""
-    from memos_cli.ops.history import LogFilter, between
-    from memos_cli.ops.history import log as read_log
+    """The history of the vault, of one memory, or of the answer to a query, newest first."""
+    from memos_cli.ops.history import LogFilter
 
-    ws, now = rt.workspace(), rt.now()
+    now = rt.now()
     wanted = LogFilter(
         number,
         require_when(since, now, start=True) if since else None,
@@ -49,52 +52,43 @@ def log(  # noqa: PLR0913 - one parameter an option of the contract
         op,
         actor,
     )
+    if recall is not None:
+        if id or patch:
+            msg = f"{'An ID' if id else '--patch'} does not go with --recall."
+            raise UsageError(msg)
+        answers.print_log(rt, recall, k, wanted, oneline=oneline)
+        return
+    answers.without_recall(k)
+    _print_log(rt, wanted, id, oneline=oneline, patch=patch)
+
+
+def _print_log(
+    rt: Runtime, wanted: LogFilter, prefix: str | None, *, oneline: bool, patch: bool
+) -> None:
+    from memos_cli.ops.history import between
+    from memos_cli.ops.history import log as read_log
+
+    ws = rt.workspace()
     entries = []
-    for entry in read_log(ws, wanted, id):
+    for entry in read_log(ws, wanted, prefix):
         entries.append(entry)
         if rt.out.json:
             continue
         if rt.out.jsonl:
-            rt.out.object(_entry_json(entry))
+            rt.out.object(entry_json(entry))
             continue
-        _print_entry(rt, entry, oneline=oneline)
+        print_entry(rt.out, entry, oneline=oneline)
         if patch:
             parents = ws.git.parents(entry.commit)
             _print_difference(rt, between(ws, parents[0] if parents else None, entry.commit))
             rt.out.data()
-    found = {"entries": [_entry_json(entry) for entry in entries]}
+    found = {"entries": [entry_json(entry) for entry in entries]}
     if entries:
         if rt.out.json:
             rt.out.document(found)
         return
-    msg = f"No memory {id} in the history." if id else "No such commit in the history."
+    msg = f"No memory {prefix} in the history." if prefix else "No such commit in the history."
     raise NothingFoundError(msg)
-
-
-def _entry_json(entry: Entry) -> dict[str, Any]:
-    return {
-        "commit": entry.commit, "op": entry.op, "actor": entry.actor,
-        "time": format_time(entry.time), "ids": list(entry.ids), "subject": entry.subject,
-    }  # fmt: skip
-
-
-def _print_entry(rt: Runtime, entry: Entry, *, oneline: bool) -> None:
-    out, commit = rt.out, entry.commit[:10]
-    if out.quiet:
-        out.data(entry.commit)
-        return
-    if oneline or not out.is_terminal:
-        subject, op = one_line(entry.subject), one_line(entry.op)
-        if out.is_terminal:
-            out.raw(f"{out.styled(commit, 'yellow')} {op:8} {subject}")
-        else:
-            moment = [] if oneline else [local_time(entry.time, out), one_line(entry.actor)]
-            out.raw("\t".join([commit, *moment, op, subject]))
-        return
-    when = out.styled(local_time(entry.time, out), "dim")
-    op = out.styled(f"{entry.op:8}", "cyan")
-    who = "" if entry.actor == "user" else out.styled(f"  {entry.actor}", "dim")
-    out.raw(f"{out.styled(commit, 'yellow')}  {when}  {op}  {one_line(entry.subject)}{who}")
 
 
 @command
@@ -104,6 +98,8 @@ def diff(
     second: Annotated[str | None, typer.Argument(metavar="REV", help="... to here.")] = None,
     *,
     stat: Annotated[bool, typer.Option("--stat", help="Only count.")] = False,
+    recall: RecallOption = None,
+    k: KOption = None,
 ) -> None:
     """What changed, in terms of memories.
 
@@ -114,6 +110,10 @@ def diff(
 
     if first and ".." in first and second is None:
         first, _, second = (part or "HEAD" for part in first.partition(".."))
+    if recall is not None:
+        answers.print_diff(rt, recall, k, (first, second), stat=stat)
+        return
+    answers.without_recall(k)
     found = compute(rt.workspace(), first, second)
     if rt.out.structured:
         rt.out.document(_difference_json(found))

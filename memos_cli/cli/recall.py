@@ -16,7 +16,7 @@ from memos_cli.cli.views import cube_json, local_time, short_id, unusual
 from memos_cli.core import packing
 from memos_cli.core.cube import Kind, State, check_name, decode_utf8, lines_of
 from memos_cli.core.errors import ModelUnusableError, NothingFoundError, RefusedError, UsageError
-from memos_cli.core.query import Query
+from memos_cli.core.query import MAX_K, Query
 from memos_cli.core.ranking import RANKINGS, Weights
 from memos_cli.core.safetext import one_line, visible
 from memos_cli.core.when import require_when
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from memos_cli.ops.recall import Searcher
     from memos_cli.ops.workspace import Workspace
 
-MAX_K = 1000
 _SCORE_WIDTH = 4
 _LINES = 4  # of a memory on a terminal; `show` has the rest
 
@@ -109,8 +108,8 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     plain = replace(plain, states=tuple(state)) if state else plain
     lines = _questions(rt, query, batch=batch)
     ws = rt.workspace()
-    chosen = replace(plain, k=k if k or budget else _default_k(rt, ws))
-    searcher = _searcher(rt, ws, rerank=rerank, counted=budget is not None)
+    chosen = replace(plain, k=k if k or budget else default_k(rt, ws))
+    searcher = open_searcher(rt, ws, rerank=rerank, counted=budget is not None)
     if batch:
         for line in lines:
             found = searcher.search(replace(chosen, text=line))
@@ -164,7 +163,8 @@ def _questions(rt: Runtime, words: list[str] | None, *, batch: bool) -> list[str
     return [text]
 
 
-def _default_k(rt: Runtime, ws: Workspace) -> int:
+def default_k(rt: Runtime, ws: Workspace) -> int:
+    """How many results the settings ask for."""
     value, origin = rt.settings.value("recall.k", ws.config)
     if not 1 <= value <= MAX_K:
         msg = f"recall.k is {value} ({origin}); it must be 1 to {MAX_K}."
@@ -172,7 +172,10 @@ def _default_k(rt: Runtime, ws: Workspace) -> int:
     return int(value)
 
 
-def _searcher(rt: Runtime, ws: Workspace, *, rerank: bool, counted: bool) -> Searcher:
+def open_searcher(
+    rt: Runtime, ws: Workspace, *, rerank: bool = False, counted: bool = False
+) -> Searcher:
+    """A searcher with the ranking of the settings; `counted` if there is a budget to keep."""
     from memos_cli.ops.recall import Searcher
 
     name, origin = rt.settings.value("recall.ranking", ws.config)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from memos_cli.core.codec import format_time
+from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from memos_cli.cli.output import Output
     from memos_cli.core.cube import Cube
+    from memos_cli.ops.history import Entry
     from memos_cli.ops.workspace import Workspace
 
 SHORT_ID = 6
@@ -55,3 +57,31 @@ def short_id(ws: Workspace, id_: str) -> str:
     sizes = range(SHORT_ID, len(id_))
     alone = (n for n in sizes if len(ws.catalog.with_prefix(id_[:n], limit=2)) < 2)  # noqa: PLR2004
     return id_[: next(alone, len(id_))]
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """A commit as JSON."""
+    return {
+        "commit": entry.commit, "op": entry.op, "actor": entry.actor,
+        "time": format_time(entry.time), "ids": list(entry.ids), "subject": entry.subject,
+    }  # fmt: skip
+
+
+def print_entry(out: Output, entry: Entry, *, oneline: bool) -> None:
+    """A commit as a line; its id alone with -q."""
+    commit = entry.commit[:10]
+    if out.quiet:
+        out.data(entry.commit)
+        return
+    if oneline or not out.is_terminal:
+        subject, op = one_line(entry.subject), one_line(entry.op)
+        if out.is_terminal:
+            out.raw(f"{out.styled(commit, 'yellow')} {op:8} {subject}")
+        else:
+            moment = [] if oneline else [local_time(entry.time, out), one_line(entry.actor)]
+            out.raw("\t".join([commit, *moment, op, subject]))
+        return
+    when = out.styled(local_time(entry.time, out), "dim")
+    op = out.styled(f"{entry.op:8}", "cyan")
+    who = "" if entry.actor == "user" else out.styled(f"  {entry.actor}", "dim")
+    out.raw(f"{out.styled(commit, 'yellow')}  {when}  {op}  {one_line(entry.subject)}{who}")

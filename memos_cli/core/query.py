@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from memos_cli.core.interval import Meant
 
 DEFAULT_K = 10
+MAX_K = 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,11 @@ class Difference:
     other: tuple[str, ...]
     unreadable: tuple[str, ...]
 
+    @property
+    def memories(self) -> bool:
+        """Whether any memory differs."""
+        return bool(self.added or self.removed or self.changed or self.unreadable)
+
 
 def log(ws: Workspace, wanted: LogFilter, prefix: str | None = None) -> Iterator[Entry]:
     """The commits that touch the vault, newest first; with `prefix` those of one memory."""
@@ -74,7 +79,7 @@ def log(ws: Workspace, wanted: LogFilter, prefix: str | None = None) -> Iterator
     paths = _paths_of(ws, prefix) if prefix else ["."]
     found = 0
     for commit in walk(ws.git.rev_list, paths, since=wanted.since, until=wanted.until):
-        entry = _entry(ws, commit)
+        entry = entry_of(ws, commit)
         if wanted.op and entry.op != wanted.op:
             continue
         if wanted.actor and entry.actor != wanted.actor:
@@ -94,7 +99,8 @@ def _paths_of(ws: Workspace, prefix: str) -> list[str]:
     return [f"memories/*/{wanted}*", f"memories/{wanted}*"]
 
 
-def _entry(ws: Workspace, commit: Commit) -> Entry:
+def entry_of(ws: Workspace, commit: Commit) -> Entry:
+    """What a commit did, told by its trailers; of one made with plain git by its paths."""
     trailers = commit.trailers
     op = trailers.get("Memos-Op") or "git"
     subject = commit.subject.removeprefix(f"{op}: ")
@@ -123,25 +129,28 @@ def diff(ws: Workspace, first: str | None = None, second: str | None = None) -> 
 
     With none given: what is not committed yet, or the last commit where all is.
     """
+    if first is not None:
+        start = ws.git.resolve(first, ws.now())
+        return (
+            between(ws, start, ws.git.resolve(second, ws.now()))
+            if second
+            else (_with_work_tree(ws, start))
+        )
+    head = head_of(ws)
+    uncommitted = _with_work_tree(ws, head)
+    if uncommitted.memories:
+        return uncommitted
+    parents = ws.git.parents(head)
+    return between(ws, parents[0] if parents else None, head)
+
+
+def head_of(ws: Workspace) -> str:
+    """The last commit. Raises UsageError where there is none."""
     head = ws.git.head()
     if head is None:
         msg = "The vault has no commit yet."
         raise UsageError(msg)
-    if first is None:
-        uncommitted = _with_work_tree(ws, head)
-        if (
-            uncommitted.added
-            or uncommitted.removed
-            or uncommitted.changed
-            or uncommitted.unreadable
-        ):
-            return uncommitted
-        parents = ws.git.parents(head)
-        return between(ws, parents[0] if parents else None, head)
-    start = ws.git.resolve(first, ws.now())
-    if second is None:
-        return _with_work_tree(ws, start)
-    return between(ws, start, ws.git.resolve(second, ws.now()))
+    return head
 
 
 def between(ws: Workspace, before: str | None, after: str) -> Difference:

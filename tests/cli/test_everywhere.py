@@ -26,6 +26,7 @@ HEAVY = (
     "recall",
     "chat",
     "doctor",
+    "bisect",
 )  # they load LanceDB or the model; tested once, not in each rule
 
 

@@ -1,0 +1,279 @@
+"""The answers of one query at every commit of a history, without a search for each.
+
+The versions of all memories that the history ever held are read once. What lived at a commit is
+its child's memories with the difference between the two undone; which of them compete is then a
+matter of masks over arrays, and the ranking itself is the one that every search goes through.
+Statistics change with every commit, so each is ranked anew: nothing is guessed from what changed.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from memos_cli.backends.history import differences
+from memos_cli.core import analysis, codec, timephrase
+from memos_cli.core.cube import is_memory
+from memos_cli.core.matching import Question, one_edit, spelled_like, within
+from memos_cli.core.rows import Totals, among, key_of, micros, quote
+from memos_cli.ops.recall import Ranked
+from memos_cli.ops.scoring import LEXICAL, NEAREST, Competing, row_of
+from memos_cli.ops.sync import remember
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from memos_cli.backends.history import Commit
+    from memos_cli.core.query import Hit, Query
+    from memos_cli.core.ranking import Row
+    from memos_cli.core.rows import Found
+    from memos_cli.ops.recall import Searcher
+    from memos_cli.ops.sync import Index
+
+    Mask = NDArray[np.bool_]
+
+ROWS: Final = 20_000  # versions that are held in memory; of more, each commit is searched
+_FOREVER: Final = (1 << 63) - 1
+_DIFF: Final = ("diff-tree", "--stdin", "-r", "-z", "--always", "--no-renames", "--no-ext-diff",
+                "--relative", "--", "memories/")  # fmt: skip
+
+
+class Timeline:
+    """The answers of an unfiltered query at `commits`, each given after all of its children."""
+
+    def __init__(self, searcher: Searcher, query: Query, commits: Sequence[Commit]) -> None:
+        self._searcher, self._query = searcher, query
+        self._times = {commit.oid: commit.time for commit in commits}
+        self._answers: dict[str, tuple[Hit, ...]] = {}
+        self._deltas = _deltas(searcher, commits)
+        first = searcher.ws.git.tree(commits[0].oid)
+        start = {key_of(*pair) for pair in first.items() if is_memory(pair[0])}
+        changed = (keys for sides in self._deltas.values() for side in sides for keys in side)
+        every = start.union(changed)
+        remember(searcher.index, every)
+        self._rows = _Rows(searcher.index, query, every) if self._replayable() else None
+        self._alive = {commits[0].oid: self._rows.mask(start)} if self._rows else {}
+
+    def _replayable(self) -> bool:
+        """Whether few enough rows are there, and the question is not about a stretch of time."""
+        few = self._searcher.index.table.rows() <= ROWS
+        return few and not timephrase.may_hold(self._query.text)
+
+    def enter(self, commit: Commit) -> None:
+        """Goes back to a commit and its parents: `answer` knows these from now on."""
+        if self._rows is None:
+            return
+        alive = self._alive[commit.oid]
+        for parent in commit.parents:
+            if parent not in self._alive:
+                before, after = self._deltas[commit.oid, parent]
+                self._alive[parent] = self._rows.moved(alive, gone=after, back=before)
+
+    def leave(self, commit: Commit) -> None:
+        """Forgets a commit that is not asked for any more."""
+        self._alive.pop(commit.oid, None)
+        self._answers.pop(commit.oid, None)
+
+    def answer(self, oid: str) -> tuple[Hit, ...]:
+        """What `recall --at` gives at a commit."""
+        if oid not in self._answers:
+            self._answers[oid] = tuple(self._answer(oid, self._times[oid]))
+        return self._answers[oid]
+
+    def _answer(self, oid: str, moment: datetime) -> Sequence[Hit]:
+        replayed = self._replayed(self._alive[oid], moment) if self._rows else None
+        if replayed is None:
+            return self._searcher.answer(self._query, oid, moment)[0]
+        return replayed
+
+    def _replayed(self, alive: Mask, moment: datetime) -> list[Hit] | None:
+        """The answer over the rows of a mask; None where LanceDB's own choice decides."""
+        rows, scorer = self._rows, self._searcher.scorer
+        assert rows is not None  # noqa: S101 - the caller's
+        scope = alive & rows.recallable & (rows.ends > micros(moment))
+        question = rows.question(alive)
+        asked = scorer.asked(question)
+        matching = rows.matching(question, scope)
+        if len(matching) > LEXICAL:
+            return None
+        first = matching | (set() if asked is None else rows.nearest(asked, scope))
+        places = rows.with_sessions(first, scope)
+        pool = {rows.found[at].key: rows.found[at] for at in places}
+        known = rows.seen(question)
+        competing = {key: known[key] for key in pool}
+        frequency = [rows.count(term, alive) for term in question.terms]
+        there = Competing(rows.totals(alive), frequency, pool, competing)
+        scores = scorer.judged(question, there)
+
+        def named(id_: str) -> list[Found]:
+            return [rows.found[at] for at in rows.named(id_) if scope[at]]
+
+        ranked = Ranked(question, scores, pool, rows.data, named)
+        return self._searcher.chosen(self._query, ranked, moment, rerank=False)
+
+
+def _deltas(
+    searcher: Searcher, commits: Sequence[Commit]
+) -> dict[tuple[str, str], tuple[set[str], set[str]]]:
+    """`{(commit, parent): (keys that only the parent has, keys that only the commit has)}`."""
+    pairs = [(commit.oid, parent) for commit in commits for parent in commit.parents]
+    git = searcher.ws.git
+    found = differences(lambda lines: git.run(*_DIFF, stdin=lines).stdout, pairs)
+    return {
+        pair: (_keys(before), _keys(after))
+        for pair, (before, after) in zip(pairs, found, strict=True)
+    }
+
+
+def _keys(pairs: Sequence[tuple[str, str]]) -> set[str]:
+    return {key_of(path, blob) for path, blob in pairs if is_memory(path)}
+
+
+class _Rows:
+    """The rows of a history as arrays, one place each; a mask over them is a tree."""
+
+    def __init__(self, index: Index, query: Query, keys: set[str]) -> None:
+        import numpy as np
+
+        self._index, self._text = index, query.text
+        self.found = [row for row in index.table.within("true") if row.key in keys]
+        self._place = {row.key: at for at, row in enumerate(self.found)}
+        self._data: dict[int, bytes] = {}
+        self.recallable = self.mask(index.table.keys(among("state", query.states)))
+        self.ends = np.full(len(self.found), _FOREVER, np.int64)
+        self._read_ends()
+        self._lengths = np.array([row.length for row in self.found], np.int64)
+        numbers = {"": 0}
+        sessions = [numbers.setdefault(row.session, len(numbers)) for row in self.found]
+        self._sessions = np.array(sessions, np.int64)
+        vectors = np.array([row.vector for row in self.found], np.float32)
+        self._vectors = vectors.reshape(len(self.found), index.embedder.dim)
+        self._near_by: NDArray[np.float32] | None = None
+        self._postings = self._posted()
+        self._near: dict[str, list[str]] = {}
+        self._questions: dict[tuple[tuple[str, str], ...], Question] = {}
+        self._matches: dict[int, dict[str, Row]] = {}
+        self.named = lru_cache(self._named)
+
+    def _read_ends(self) -> None:
+        ending = self._index.table.keys("expires IS NOT NULL OR valid_until IS NOT NULL")
+        places = [self._place[key] for key in ending if key in self._place]
+        data = self.data([self.found[at].row for at in places])
+        for at in places:
+            cube = codec.parse(data[self.found[at].row])
+            self.ends[at] = min(micros(end) for end in (cube.expires, cube.valid_until) if end)
+
+    def _posted(self) -> dict[str, NDArray[np.int64]]:
+        import numpy as np
+
+        lists: dict[str, list[int]] = {}
+        for at, row in enumerate(self.found):
+            for term in set(row.terms.split(" ")):
+                lists.setdefault(term, []).append(at)
+        return {term: np.array(places, np.int64) for term, places in lists.items()}
+
+    def mask(self, keys: set[str]) -> Mask:
+        """The mask of these keys, as far as they have rows."""
+        import numpy as np
+
+        return self.moved(np.zeros(len(self.found), np.bool_), gone=set(), back=keys)
+
+    def moved(self, alive: Mask, *, gone: set[str], back: set[str]) -> Mask:
+        """A mask without the keys `gone`, with the keys `back`."""
+        found = alive.copy()
+        for keys, value in ((gone, False), (back, True)):
+            for key in keys & self._place.keys():
+                found[self._place[key]] = value
+        return found
+
+    def count(self, term: str, alive: Mask) -> int:
+        """In how many rows of a mask a term occurs."""
+        return int(alive[self._postings[term]].sum()) if term in self._postings else 0
+
+    def question(self, alive: Mask) -> Question:
+        """The question with misspelt words as the rows of a mask spell them."""
+        right = {
+            term: found
+            for term in dict.fromkeys(analysis.terms(self._text))
+            if not self.count(term, alive) and (found := self._respelled(term, alive))
+        }
+        how = tuple(right.items())
+        if how not in self._questions:
+            akin = self._index.embedder.akin
+            self._questions[how] = Question.of(self._text, akin=akin, respell=right.get)
+        return self._questions[how]
+
+    def _respelled(self, term: str, alive: Mask) -> str | None:
+        if term not in self._near:
+            self._near[term] = [other for other in self._postings if one_edit(term, other)]
+        counts = {other: self.count(other, alive) for other in self._near[term]}
+        return spelled_like(term, within({other: n for other, n in counts.items() if n}))
+
+    def seen(self, question: Question) -> Mapping[str, Row]:
+        """Every row as the ranking sees it with this question in mind."""
+        if id(question) not in self._matches:  # all questions are kept: no id is used again
+            seen = {row.key: row_of(row, question) for row in self.found}
+            self._matches[id(question)] = seen
+        return self._matches[id(question)]
+
+    def matching(self, question: Question, scope: Mask) -> set[int]:
+        """The places within a mask that have terms of the question."""
+        posted = [self._postings[term] for term in question.terms if term in self._postings]
+        return {at for places in posted for at in places[scope[places]].tolist()}
+
+    def nearest(self, asked: NDArray[np.float32], scope: Mask) -> set[int]:
+        """The places within a mask whose vectors are nearest to the question's (dim,)."""
+        import numpy as np
+
+        places = np.flatnonzero(scope)
+        if len(places) > NEAREST:
+            near = self._nearness(asked)[places]
+            places = places[np.argpartition(-near, NEAREST)[:NEAREST]]
+        return set(places.tolist())
+
+    def _nearness(self, asked: NDArray[np.float32]) -> NDArray[np.float32]:
+        """How near every vector is to the question's, which is the same throughout: by L2."""
+        if self._near_by is None:
+            own = (self._vectors * self._vectors).sum(axis=1)
+            self._near_by = 2 * self._vectors @ asked - own
+        return self._near_by
+
+    def with_sessions(self, places: set[int], scope: Mask) -> set[int]:
+        """These places, and within the mask those of the same sessions."""
+        import numpy as np
+
+        sessions = {s for at in places if (s := int(self._sessions[at]))}
+        if not sessions:
+            return places
+        beside = np.isin(self._sessions, list(sessions)) & scope
+        return places | set(np.flatnonzero(beside).tolist())
+
+    def totals(self, alive: Mask) -> Totals:
+        """The collection of a mask."""
+        import numpy as np
+
+        sessions, lengths = self._sessions[alive], self._lengths[alive]
+        turns = sessions != 0
+        n, spoken = int(turns.sum()), int(lengths[turns].sum())
+        return Totals(
+            turns=n,
+            notes=len(sessions) - n,
+            sessions=len(np.unique(sessions[turns])),
+            turn_terms=spoken,
+            note_terms=int(lengths.sum()) - spoken,
+        )
+
+    def data(self, rows: Sequence[int]) -> Mapping[int, bytes]:
+        """`{row id: the memory's file}`, read once."""
+        missing = [row for row in rows if row not in self._data]
+        if missing:
+            self._data |= self._index.table.data(missing)
+        return self._data
+
+    def _named(self, id_: str) -> list[int]:
+        keys = self._index.table.keys(f"id = {quote(id_)}")
+        return [self._place[key] for key in sorted(keys) if key in self._place]
