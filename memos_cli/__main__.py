@@ -18,7 +18,9 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # noqa: TID251 - numpy's threads cost more to start than they ever give back here
     from memos_cli.cli.app import run
 
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    gc.freeze()  # the interpreter's last collections would look through all of numpy and pyarrow
+    sys.exit(code)
 
 
 if __name__ == "__main__":
