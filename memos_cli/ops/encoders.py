@@ -110,7 +110,7 @@ def examine_embedder(path: Path, chosen: Mapping[str, str]) -> Encoding:
 def examine_reranker(path: Path) -> Encoding:
     """The reranker at `path`, its header checked. Raises ModelUnusableError."""
     info = gguf.read_any(path)
-    if purpose_of(info) != "reranking":
+    if not info.classifier:  # without one llama.cpp ends the process, whatever the pooling says
         msg = f"The model {path} is not a reranker: it has no head that judges a pair of texts."
         raise ModelUnusableError(msg)
     return Encoding(info, Manner("rank"))

@@ -27,6 +27,7 @@ def models(tmp_path: Path) -> Path:
     (folder / "embed.gguf").write_bytes(whole)
     (folder / "other.gguf").write_bytes(tiny_bert(seed=1).gguf("").build())
     (folder / "rank.gguf").write_bytes(tiny_bert(head=True).gguf("rank").build())
+    (folder / "headless.gguf").write_bytes(tiny_bert().gguf("rank").build())
     (folder / "cut.gguf").write_bytes(whole[: len(whole) // 2])
     (folder / "text.gguf").write_text("hello")
     write_tiny(folder / "chat.gguf")
@@ -96,6 +97,7 @@ def test_back_to_the_package(memos: Memos, models: Path) -> None:
         ("rank.gguf", "--embedder", "is a reranker"),
         ("embed.gguf", "--reranker", "is not a reranker"),
         ("chat.gguf", "--reranker", "is not a reranker"),
+        ("headless.gguf", "--reranker", "is not a reranker"),
         ("text.gguf", "--reranker", "is not a GGUF file"),
     ],
 )
