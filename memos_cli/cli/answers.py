@@ -31,8 +31,7 @@ KOption = Annotated[
     int | None,
     typer.Option("-k", metavar="K", min=1, max=MAX_K, help="Of how many results, at most."),
 ]
-_SIGNS = {"came": ("+", "green"), "went": ("-", "red"), "moved": ("→", "cyan"),
-          "reworded": ("~", "yellow"), "same": (" ", "dim")}  # fmt: skip
+_KINDS = ("came", "went", "moved", "reworded")
 _SKIP = 125  # the exit status by which a command says that it cannot judge, as for git bisect
 _UNUSABLE = 126  # from here on the shell could not run it, or it was ended by a signal
 
@@ -115,7 +114,7 @@ def _change_json(change: Change) -> dict[str, Any]:
 
 def _counted(changes: Sequence[Change]) -> str:
     counts: Counter[str] = Counter(change.kind for change in changes)
-    return ", ".join(f"{counts[kind]} {kind}" for kind in _SIGNS if kind != "same")
+    return ", ".join(f"{counts[kind]} {kind}" for kind in _KINDS)
 
 
 def _print_changes(rt: Runtime, changes: Sequence[Change], lead: str = "") -> None:
@@ -131,10 +130,18 @@ def _print_changes(rt: Runtime, changes: Sequence[Change], lead: str = "") -> No
     short = {change.id: short_id(rt.opened, change.id) for change in changes}
     width = max(map(len, short.values()))
     for change in changes:
-        sign, style = _SIGNS[change.kind]
+        sign, style = _sign(change)
         pieces = "".join(out.styled(text, *styles) for text, styles in _words(change))
         head = f"{sign} {_ranks(change):>7}  {short[change.id]:{width}}  "
         out.raw(out.styled(lead + head, style) + pieces)
+
+
+def _sign(change: Change) -> tuple[str, str]:
+    """What stands before a change on a terminal, and its style."""
+    if change.kind == "moved" and change.before and change.after:
+        return ("↑" if change.after.rank < change.before.rank else "↓"), "cyan"
+    signs = {"came": ("+", "green"), "went": ("-", "red"), "reworded": ("~", "yellow")}
+    return signs.get(change.kind, (" ", "dim"))
 
 
 def _ranks(change: Change) -> str:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     Mask = NDArray[np.bool_]
 
-ROWS: Final = 20_000  # versions that are held in memory; of more, each commit is searched
+ROWS: Final = 50_000  # versions that are held in memory; of more, each commit is searched
 _FOREVER: Final = (1 << 63) - 1
 _DIFF: Final = ("diff-tree", "--stdin", "-r", "-z", "--always", "--no-renames", "--no-ext-diff",
                 "--relative", "--", "memories/")  # fmt: skip
@@ -55,7 +55,7 @@ class Timeline:
         changed = (keys for sides in self._deltas.values() for side in sides for keys in side)
         every = start.union(changed)
         remember(searcher.index, every)
-        self._rows = _Rows(searcher.index, query, every) if self._replayable() else None
+        self._rows = _Rows(searcher.index, query) if self._replayable() else None
         self._alive = {commits[0].oid: self._rows.mask(start)} if self._rows else {}
 
     def _replayable(self) -> bool:
@@ -85,22 +85,19 @@ class Timeline:
         return self._answers[oid]
 
     def _answer(self, oid: str, moment: datetime) -> Sequence[Hit]:
-        replayed = self._replayed(self._alive[oid], moment) if self._rows else None
-        if replayed is None:
+        if self._rows is None:
             return self._searcher.answer(self._query, oid, moment)[0]
-        return replayed
+        return self._replayed(self._rows, self._alive[oid], moment)
 
-    def _replayed(self, alive: Mask, moment: datetime) -> list[Hit] | None:
-        """The answer over the rows of a mask; None where LanceDB's own choice decides."""
-        rows, scorer = self._rows, self._searcher.scorer
-        assert rows is not None  # noqa: S101 - the caller's
+    def _replayed(self, rows: _Rows, alive: Mask, moment: datetime) -> list[Hit]:
+        """The answer over the rows of a mask."""
+        scorer = self._searcher.scorer
         scope = alive & rows.recallable & (rows.ends > micros(moment))
         question = rows.question(alive)
         asked = scorer.asked(question)
-        matching = rows.matching(question, scope)
-        if len(matching) > LEXICAL:
-            return None
-        first = matching | (set() if asked is None else rows.nearest(asked, scope))
+        first = rows.matching(question, scope)
+        if asked is not None:
+            first |= rows.nearest(asked, scope)
         places = rows.with_sessions(first, scope)
         pool = {rows.found[at].key: rows.found[at] for at in places}
         known = rows.seen(question)
@@ -134,13 +131,13 @@ def _keys(pairs: Sequence[tuple[str, str]]) -> set[str]:
 
 
 class _Rows:
-    """The rows of a history as arrays, one place each; a mask over them is a tree."""
+    """The rows of the table as arrays, one place each; a mask over them is a tree."""
 
-    def __init__(self, index: Index, query: Query, keys: set[str]) -> None:
+    def __init__(self, index: Index, query: Query) -> None:
         import numpy as np
 
         self._index, self._text = index, query.text
-        self.found = [row for row in index.table.within("true") if row.key in keys]
+        self.found = index.table.within("true")
         self._place = {row.key: at for at, row in enumerate(self.found)}
         self._data: dict[int, bytes] = {}
         self.recallable = self.mask(index.table.keys(among("state", query.states)))
@@ -150,9 +147,9 @@ class _Rows:
         numbers = {"": 0}
         sessions = [numbers.setdefault(row.session, len(numbers)) for row in self.found]
         self._sessions = np.array(sessions, np.int64)
-        vectors = np.array([row.vector for row in self.found], np.float32)
-        self._vectors = vectors.reshape(len(self.found), index.embedder.dim)
-        self._near_by: NDArray[np.float32] | None = None
+        self._numbers = {row.row: at for at, row in enumerate(self.found)}
+        self._near_order: NDArray[np.int64] | None = None
+        self._orders: dict[tuple[str, ...], NDArray[np.int64]] = {}
         self._postings = self._posted()
         self._near: dict[str, list[str]] = {}
         self._questions: dict[tuple[tuple[str, str], ...], Question] = {}
@@ -221,26 +218,30 @@ class _Rows:
         return self._matches[id(question)]
 
     def matching(self, question: Question, scope: Mask) -> set[int]:
-        """The places within a mask that have terms of the question."""
-        posted = [self._postings[term] for term in question.terms if term in self._postings]
-        return {at for places in posted for at in places[scope[places]].tolist()}
-
-    def nearest(self, asked: NDArray[np.float32], scope: Mask) -> set[int]:
-        """The places within a mask whose vectors are nearest to the question's (dim,)."""
+        """The places within a mask that a search would find by the words of the question."""
         import numpy as np
 
-        places = np.flatnonzero(scope)
-        if len(places) > NEAREST:
-            near = self._nearness(asked)[places]
-            places = places[np.argpartition(-near, NEAREST)[:NEAREST]]
-        return set(places.tolist())
+        if question.terms not in self._orders:
+            rows = self._index.table.match(
+                question.terms, "true", max(1, len(self.found)), strict=True
+            )
+            places = [self._numbers[row] for row in rows if row in self._numbers]
+            self._orders[question.terms] = np.array(places, np.int64)
+        return _first(self._orders[question.terms], scope, LEXICAL)
 
-    def _nearness(self, asked: NDArray[np.float32]) -> NDArray[np.float32]:
-        """How near every vector is to the question's, which is the same throughout: by L2."""
-        if self._near_by is None:
-            own = (self._vectors * self._vectors).sum(axis=1)
-            self._near_by = 2 * self._vectors @ asked - own
-        return self._near_by
+    def nearest(self, asked: NDArray[np.float32], scope: Mask) -> set[int]:
+        """The places within a mask that a search would find by their vectors, by L2 as there."""
+        if self._near_order is None:
+            vectors = self._vectors()
+            nearness = 2 * vectors @ asked - (vectors * vectors).sum(axis=1)
+            self._near_order = (-nearness).argsort(kind="stable")
+        return _first(self._near_order, scope, NEAREST)
+
+    def _vectors(self) -> NDArray[np.float32]:
+        import numpy as np
+
+        vectors = np.array([row.vector for row in self.found], np.float32)
+        return vectors.reshape(len(self.found), self._index.embedder.dim)
 
     def with_sessions(self, places: set[int], scope: Mask) -> set[int]:
         """These places, and within the mask those of the same sessions."""
@@ -277,3 +278,15 @@ class _Rows:
     def _named(self, id_: str) -> list[int]:
         keys = self._index.table.keys(f"id = {quote(id_)}")
         return [self._place[key] for key in sorted(keys) if key in self._place]
+
+
+def _first(order: NDArray[np.int64], scope: Mask, limit: int) -> set[int]:
+    """What a search finds of the places in this order: see `Scorer.scores`.
+
+    The first `limit` of all, as far as they are within the mask; where less than half of them are,
+    the first within the mask.
+    """
+    head = order[:limit]
+    head = head[scope[head]]
+    found = head if 2 * len(head) >= limit else order[scope[order]][:limit]
+    return set(found.tolist())

@@ -269,3 +269,20 @@ def test_an_empty_vault_has_no_such_history(memos: Memos, vault: Path) -> None:
     assert memos("log", "--recall", LIVE).exit_code == 3
     assert memos("diff", "--recall", LIVE).exit_code == 2
     assert memos("bisect", LIVE, "--bad-if", "x").exit_code == 2
+
+
+def test_a_vault_that_is_a_folder_of_a_repository(memos: Memos, tmp_path: Path) -> None:
+    outer = tmp_path / "outer"
+    git(tmp_path, "init", "-q", "--object-format=sha256", outer)
+    memos.ok("init", outer / "deep" / "väult")
+    memos.cwd = outer / "deep" / "väult"
+    id_ = memos.add("I live in Çeşme.")
+    (memos.cwd / "memories" / "2026 ü").mkdir()
+    memory_file(memos.cwd, id_).rename(memos.cwd / "memories" / "2026 ü" / f"{id_}.md")
+    (outer / "README").write_text("beside the vault")
+    git(outer, "add", "-A")
+    git(outer, "commit", "-qm", "moved by hand")
+    memos.ok("edit", id_, "--text", "I live in Rome.")
+    entries = memos.ok("log", "--recall", LIVE, "--json").json["entries"]
+    assert [e["answers"][0]["change"] for e in entries] == ["reworded", "came"]
+    assert memos.ok("bisect", LIVE, "--bad-if", "Rome", "-q").lines == [entries[0]["commit"]]

@@ -278,6 +278,27 @@ def test_the_log_of_an_answer_is_that_of_a_search_at_each_commit(
             assert quick
 
 
+def test_the_log_of_an_answer_among_more_rows_than_a_search_ranks(
+    vault: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(1)  # noqa: S311 - the same history on every run
+    for day in range(9):
+        for number in range(day * 60, day * 60 + 60):
+            more = {"kind": '"episode"', "source": f'"chat:{number % 40}"'} if number % 3 else {}
+            words = rng.sample(["tea", *PLACES, *DRINKS], 5)
+            write(vault, number, f"{' '.join(words)} {number}", **more)
+        commit(vault, day)
+        if day in (3, 5):
+            git(vault, "checkout", "-q", "-b", f"side-{day}", "HEAD~1")
+    git(vault, "merge", "-q", "--no-edit", "side-3")
+    searcher = Searcher(open_vault(vault), embedder=FakeEmbedder())
+    query = Query("green tea in Berlin", k=20)
+    quick = log_answers(searcher, query, LogFilter())
+    monkeypatch.setattr("memos_cli.ops.timeline.ROWS", 0)
+    assert log_answers(searcher, query, LogFilter()) == quick
+    assert len(quick) > 5
+
+
 def test_the_log_of_an_answer_about_a_time(vault: Path) -> None:
     """A question whose answer depends on the day of asking is searched at each commit."""
     write(vault, 1, "I planted tomatoes")
