@@ -12,7 +12,7 @@ from bench.retrieval import report
 from bench.retrieval.memos import ROOT
 from bench.retrieval.run import FUSIONS
 from bench.retrieval.sets import SETS, measure
-from memos_cli.core.ranking import RANKINGS
+from memos_cli.core.weights import RANKINGS
 
 if TYPE_CHECKING:
     from bench.retrieval.model import DataSet

@@ -17,8 +17,8 @@ from memos_cli.core import packing
 from memos_cli.core.cube import Kind, State, check_name, decode_utf8, lines_of
 from memos_cli.core.errors import ModelUnusableError, NothingFoundError, RefusedError, UsageError
 from memos_cli.core.query import MAX_K, Query
-from memos_cli.core.ranking import RANKINGS, Weights
 from memos_cli.core.safetext import one_line, visible
+from memos_cli.core.weights import RANKINGS, Weights
 from memos_cli.core.when import require_when
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ rows and few of its terms occur in one. The stack, measured on LoCoMo (`python -
     vector   cosine of the question with the memory, a turn's vector leaning on its neighbours';
              and BM25 of words near in sense to those of the question that are missing
     context  for turns of a conversation alone: the share of the question that the turn and those
-             around it cover together; BM25 of the turns before it, more when the last was a
-             question; BM25 of its session; the speaker named in the question; small priors
+             around it cover together; BM25 of the question that it follows, and of its session;
+             the speaker named in the question; small priors
     time     the question asks when, and the turn names a time; the question is about a stretch of
              time, and the memory was made, or tells of something, within it
 
@@ -21,13 +21,14 @@ Reciprocal rank fusion, diversification (MMR) and recency in the score all measu
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
 from operator import add
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memos_cli.core import analysis
+from memos_cli.core.weights import FULL, Weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -40,79 +41,9 @@ SELF: Final = 4  # trait: the turn is about the one who speaks
 
 _LENGTH: Final = 20  # terms from which on a turn counts as long
 _MAX_PRIORITY: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """Every number of the ranking, found on LoCoMo's dev conversations; the optimum is broad.
-
-    `around` weighs what the turns `reach` cover together, `neighbours` holds (distance in turns,
-    weight of that turn's own score). `window` is how much of the vectors of the turns before and
-    after is added to a turn's own. `akin` is for words near in sense, `phrase` for pairs. `note`
-    makes a note, which has no context, comparable with a turn, so that in a vault with both neither
-    buries the other (found on a conversation among PrefEval's preferences); it changes nothing
-    where there is only one kind.
-    `near` is the cosine from which on a memory answers without any of the question's words: below
-    it lies what meaningless questions find, above it what PrefEval's indirect ones should. `share`
-    is that of the best score below which nothing is shown: 0.3 cuts none of the right memories of
-    the three sets from the first ten, 0.5 one in twenty of BEAM's.
-    """
-
-    text: float = 1.0
-    vector: float = 1.0
-    akin: float = 0.4
-    phrase: float = 0.3
-    around: float = 0.5
-    reach: tuple[int, ...] = (-2, -1, 0, 1)
-    neighbours: tuple[tuple[int, float], ...] = ((-1, 0.2), (-2, 0.1))
-    after_question: float = 0.5
-    session: float = 0.5
-    speaker: float = 0.5
-    window: float = 0.5
-    asks: float = -0.2
-    about_self: float = 0.1
-    time: float = 0.4
-    interval: float = 0.15
-    length: float = 0.1
-    priority: float = 0.05
-    note: float = 2.3
-    near: float = 0.2
-    share: float = 0.3
-    turn_k1: float = 0.6
-    turn_b: float = 0.2
-    note_k1: float = 1.2
-    note_b: float = 0.75
-
-
-FULL: Final = Weights()
-_BM25: Final = Weights(
-    vector=0, akin=0, phrase=0, around=0, neighbours=(), after_question=0, session=0, speaker=0,
-    window=0, asks=0, about_self=0, time=0, interval=0, length=0, priority=0, note=1, share=0,
-)  # fmt: skip
-_SHAPES: Final = (  # no parts
-    "reach", "note", "near", "share", "turn_k1", "turn_b", "note_k1", "note_b",
-)  # fmt: skip
-
-
-def without(part: str) -> Weights:
-    """The ranking in use but for one of its parts, a field of `Weights`."""
-    nothing: Any = () if isinstance(getattr(FULL, part), tuple) else 0
-    return replace(FULL, **{part: nothing})
-
-
-def fitted(weights: Weights, other: Mapping[str, float]) -> Weights:
-    """The weights with `other` values for some of their fields; a part that is off stays off."""
-    changes: dict[str, Any] = {name: x for name, x in other.items() if getattr(weights, name)}
-    return replace(weights, **changes)
-
-
-RANKINGS: Final[Mapping[str, Weights]] = {
-    "full": FULL,
-    "bm25": _BM25,
-    "vector": replace(_BM25, text=0, vector=1, near=0),
-    **{f"no-{part}": without(part) for part in Weights.__slots__ if part not in _SHAPES},
-}
-"""The ranking in use; its two halves alone, and all but one part, to compare (`MEMOS_RANKING`)."""
+_COMPARED: Final = 30  # notes that are looked at for others like them
+_ALIKE: Final = 0.6  # of the words of both, by which two notes are about the same thing
+_AHEAD: Final = 0.001  # of a score, by which the newest of several alike leads
 
 
 class Row(NamedTuple):
@@ -318,9 +249,6 @@ def _around(rows: list[Row], own: list[float], turn: _Bm25, w: Weights) -> list[
     for i, value in enumerate(own):
         if not value:
             continue
-        for distance, weight in w.neighbours:
-            if 0 <= i - distance < len(rows):
-                found[i - distance] += weight * value
         if rows[i].traits & ASKS and i + 1 < len(rows):
             found[i + 1] += w.after_question * value
     if w.around and any(own):
@@ -387,6 +315,37 @@ def answers(score: Score, *, note: bool, weights: Weights = FULL) -> bool:
     if score.text > 0 or (not note and score.context > most_without_words):
         return True
     return weights.vector > 0 and score.cosine >= weights.near
+
+
+def newest_of_like(
+    scores: Mapping[str, Score], rows: Mapping[str, Row], terms: Mapping[str, str]
+) -> dict[str, Score]:
+    """The scores that change because of notes that are alike the newest is to stand first.
+
+    Alike are notes among the best `_COMPARED` that have the same words of the question and of
+    whose words `_ALIKE` are common to both: "the extension is 123", and later "... is 456". Words
+    cannot tell which one holds, and the vector of a number is noise. `terms` are the rows' own.
+    """
+    found: dict[str, Score] = {}
+    notes = [key for key in scores if not rows[key].session and any(rows[key].match.counts)]
+    left = best({key: scores[key] for key in notes}, {k: rows[k].created for k in notes}, _COMPARED)
+    words = {key: frozenset(terms[key].split(" ")) for key in left}
+    while left:
+        first, *left = left
+        has = list(map(bool, rows[first].match.counts))
+        like = [
+            key
+            for key in left
+            if has == list(map(bool, rows[key].match.counts))
+            and len(words[first] & words[key]) >= _ALIKE * len(words[first] | words[key])
+        ]
+        left = [key for key in left if key not in like]
+        newest = max([first, *like], key=lambda key: (rows[key].created, key))
+        if rows[newest].created > rows[first].created:
+            gap = scores[first].total - scores[newest].total
+            score = found.get(newest, scores[newest])
+            found[newest] = score._replace(time=score.time + gap + _AHEAD)
+    return found
 
 
 def best(scores: Mapping[str, Score], created: Mapping[str, int], limit: int) -> list[str]:

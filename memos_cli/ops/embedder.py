@@ -16,7 +16,7 @@ class Embedder(Protocol):
     """Turns texts into unit vectors of `dim` numbers; `digest` names the weights.
 
     `floor` is the cosine of what has nothing to do with each other, `weights` are fields of
-    `ranking.Weights` that it needs otherwise, `batch` is how many rows are embedded at once.
+    `Weights` that it needs otherwise, `batch` is how many rows are embedded at once.
     """
 
     dim: int

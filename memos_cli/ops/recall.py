@@ -14,6 +14,7 @@ from memos_cli.core.codec import format_time
 from memos_cli.core.errors import VaultDamagedError
 from memos_cli.core.query import DEFAULT_K, Hit, Query, Recalled
 from memos_cli.core.rows import quote, split_key, where_of
+from memos_cli.core.weights import FULL, fitted
 from memos_cli.core.when import parse_when
 from memos_cli.ops import timed
 from memos_cli.ops.scoring import LEXICAL, Scorer
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from memos_cli.core.cube import Cube
     from memos_cli.core.interval import Meant
     from memos_cli.core.matching import Question
-    from memos_cli.core.ranking import Score, Weights
+    from memos_cli.core.ranking import Score
     from memos_cli.core.rows import Found
+    from memos_cli.core.weights import Weights
     from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.encoders import Reranker
     from memos_cli.ops.scoring import Scope
@@ -73,7 +75,7 @@ class Searcher:
         self,
         ws: Workspace,
         *,
-        weights: Weights = ranking.FULL,
+        weights: Weights = FULL,
         embedder: Embedder | None = None,
         reranker: Reranker | None = None,
         count: Callable[[str], int] = packing.estimate,
@@ -82,7 +84,7 @@ class Searcher:
         self._count = count
         self._reranker = reranker
         self.index: Index = open_index(ws, embedder)
-        self._weights = ranking.fitted(weights, self.index.embedder.weights)
+        self._weights = fitted(weights, self.index.embedder.weights)
         self.scorer = Scorer(self.index, self._weights)
 
     def refresh(self) -> None:
@@ -252,7 +254,7 @@ def as_of(ws: Workspace, rev: str) -> tuple[str, datetime]:
     return commit, parse_when(rev, now) or ws.git.time_of(commit)
 
 
-def recall(ws: Workspace, query: Query, *, weights: Weights = ranking.FULL) -> Recalled:
+def recall(ws: Workspace, query: Query, *, weights: Weights = FULL) -> Recalled:
     """One question to a vault; see `Searcher.search` for what it raises."""
     return Searcher(ws, weights=weights).search(query)
 

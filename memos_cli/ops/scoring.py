@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from memos_cli.core.query import Query
-    from memos_cli.core.ranking import Score, Weights
+    from memos_cli.core.ranking import Score
     from memos_cli.core.rows import Found, Overlay
+    from memos_cli.core.weights import Weights
     from memos_cli.ops.sync import Index
 
 LEXICAL: Final = 200  # rows found by full text
@@ -140,11 +141,15 @@ class Scorer:
         stats = _stats(question, there.totals, there.frequency, there.rows)
         scores = ranking.lexical(question, there.rows.values(), stats, self._weights)
         asked = self.asked(question)
-        if asked is None:
-            return scores
-        for key, cosine in self._cosines(asked, there.rows, there.pool).items():
-            note = not there.rows[key].session
-            scores[key] = ranking.with_vector(scores[key], cosine, note=note, weights=self._weights)
+        if asked is not None:
+            for key, cosine in self._cosines(asked, there.rows, there.pool).items():
+                note = not there.rows[key].session
+                scores[key] = ranking.with_vector(
+                    scores[key], cosine, note=note, weights=self._weights
+                )
+        if self._weights.newest:
+            terms = {key: found.terms for key, found in there.pool.items()}
+            scores |= ranking.newest_of_like(scores, there.rows, terms)
         return scores
 
     def asked(self, question: Question) -> NDArray[np.float32] | None:

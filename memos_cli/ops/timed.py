@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from memos_cli.core.cube import Cube
-    from memos_cli.core.ranking import Weights
     from memos_cli.core.rows import Found
     from memos_cli.core.timephrase import Event
+    from memos_cli.core.weights import Weights
     from memos_cli.ops.scoring import Scope, Scorer
     from memos_cli.ops.sync import Index
 

@@ -13,13 +13,13 @@ from memos_cli.core.matching import Match, Question
 from memos_cli.core.ranking import (
     ASKS,
     FULL,
-    RANKINGS,
     SELF,
     TELLS_TIME,
     Row,
     Score,
     Stats,
 )
+from memos_cli.core.weights import RANKINGS, fitted
 
 WORDS = ("berlin", "tea", "dog", "piano")
 QUESTION = Question.of(" ".join(WORDS))
@@ -124,7 +124,7 @@ def test_a_turn_gains_from_the_turns_around_it_within_its_session() -> None:
     rows = thread({}, {"counts": (1, 0, 0, 0)}, {}, {}, {}, {})
     scores = ranking.lexical(QUESTION, rows, STATS)
     assert scores["1"].text > 0
-    assert scores["2"].context > scores["0"].context > scores["5"].context
+    assert scores["2"].context == scores["0"].context > scores["5"].context
     apart = [r._replace(session=f"s{r.key}") for r in rows]
     assert ranking.lexical(QUESTION, apart, STATS)["2"].context < scores["5"].context
 
@@ -218,10 +218,10 @@ def test_evidence_is_words_in_it_or_around_it_or_a_near_vector() -> None:
 
 def test_an_embedder_changes_weights_but_turns_no_part_on() -> None:
     other = {"vector": 1.5, "near": 0.3}
-    assert ranking.fitted(FULL, other).vector == 1.5
-    assert ranking.fitted(FULL, other).near == 0.3
-    assert ranking.fitted(RANKINGS["bm25"], other).vector == 0
-    assert ranking.fitted(RANKINGS["vector"], other).near == 0
+    assert fitted(FULL, other).vector == 1.5
+    assert fitted(FULL, other).near == 0.3
+    assert fitted(RANKINGS["bm25"], other).vector == 0
+    assert fitted(RANKINGS["vector"], other).near == 0
 
 
 @pytest.mark.parametrize(
@@ -236,3 +236,24 @@ def test_an_embedder_changes_weights_but_turns_no_part_on() -> None:
 )  # fmt: skip
 def test_what_says_something_else_is_no_copy(one: str, other: str) -> None:
     assert packing.pack([one, other], 1000) == [0, 1]
+
+
+def test_of_notes_alike_the_newest_stands_first() -> None:
+    question = Question.of("What is Ann's desk extension?")
+    texts = {
+        "a": "ann desk extens 123", "b": "ann desk extens 456", "c": "ann desk extens 789",
+        "d": "bob desk extens 111", "e": "ann desk brown wood",
+    }  # fmt: skip
+    made = {"a": 1, "b": 3, "c": 2, "d": 9, "e": 9}
+    rows = {
+        key: Row(key, "", made[key], 4, "", 0, 0, question.match(text))
+        for key, text in texts.items()
+    }
+    scores = {key: Score(0.9, 0.1, 0, 0) for key in "ac"} | {
+        "b": Score(0.8, 0, 0, 0), "d": Score(0.6, 0, 0, 0), "e": Score(0.7, 0, 0, 0)
+    }  # fmt: skip
+    changed = ranking.newest_of_like(scores, rows, texts)
+    assert changed.keys() == {"b"}
+    assert 1.0 < changed["b"].total < 1.01
+    assert changed["b"].text == 0.8
+    assert ranking.best(scores | changed, made, 2) == ["b", "c"]

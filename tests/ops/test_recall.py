@@ -13,7 +13,7 @@ from memos_cli.backends.lance import Lance, TableError
 from memos_cli.core.cube import Kind, State
 from memos_cli.core.errors import UsageError, VaultDamagedError
 from memos_cli.core.query import Query
-from memos_cli.core.ranking import RANKINGS
+from memos_cli.core.weights import RANKINGS
 from memos_cli.ops.capture import NewMemory, add
 from memos_cli.ops.recall import Searcher
 from tests.harness import git, memory_file, snapshot
