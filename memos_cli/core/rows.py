@@ -96,6 +96,12 @@ def split_key(key: str) -> tuple[str, str]:
     return path, blob
 
 
+def doubles(ids: Mapping[str, str]) -> set[str]:
+    """The keys (`{key: id}`) of copies: of several files of one id the first by path counts."""
+    first: dict[str, str] = {}
+    return {key for key in sorted(ids, key=split_key) if first.setdefault(ids[key], key) != key}
+
+
 def bucket_of(session: str) -> int:
     """A number for a session, by which many are counted fast; 0 for none."""
     if not session:

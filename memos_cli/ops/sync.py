@@ -20,7 +20,16 @@ from memos_cli.core import analysis, codec
 from memos_cli.core.cube import Cube, Kind, is_memory
 from memos_cli.core.errors import LockTimeoutError
 from memos_cli.core.ranking import ASKS, SELF, TELLS_TIME
-from memos_cli.core.rows import Overlay, Record, bucket_of, key_of, micros, split_key
+from memos_cli.core.rows import (
+    Overlay,
+    Record,
+    among,
+    bucket_of,
+    doubles,
+    key_of,
+    micros,
+    split_key,
+)
 from memos_cli.ops.embedder import shipped_embedder
 
 if TYPE_CHECKING:
@@ -311,7 +320,17 @@ def overlay_at(index: Index, commit: str) -> Overlay:
     live = index.table.keys()
     back = wanted - live
     remember(index, back)
-    return Overlay(frozenset(live - wanted), frozenset(back))
+    copies = _copies(index, live & wanted, back) if back else set()
+    return Overlay(frozenset(live - (wanted - copies)), frozenset(back - copies))
+
+
+def _copies(index: Index, kept: set[str], back: set[str]) -> set[str]:
+    """Which of the versions of a commit are none in it: another file has their memory's id."""
+    ids = index.table.ids(among("key", back))
+    if ids:
+        beside = index.table.ids(f"live AND {among('id', set(ids.values()))}")
+        ids |= {key: id_ for key, id_ in beside.items() if key in kept}
+    return doubles(ids)
 
 
 def remember(index: Index, back: Collection[str]) -> None:

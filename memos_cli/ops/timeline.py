@@ -8,14 +8,13 @@ Statistics change with every commit, so each is ranked anew: nothing is guessed 
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.backends.history import differences
 from memos_cli.core import analysis, codec, timephrase
 from memos_cli.core.cube import is_memory
 from memos_cli.core.matching import Question, one_edit, spelled_like, within
-from memos_cli.core.rows import Totals, among, key_of, micros, quote
+from memos_cli.core.rows import Totals, among, doubles, key_of, micros, split_key
 from memos_cli.ops.recall import Ranked
 from memos_cli.ops.scoring import LEXICAL, NEAREST, Competing, row_of
 from memos_cli.ops.sync import remember
@@ -91,7 +90,7 @@ class Timeline:
 
     def _replayed(self, rows: _Rows, alive: Mask, moment: datetime) -> list[Hit]:
         """The answer over the rows of a mask."""
-        scorer = self._searcher.scorer
+        scorer, alive = self._searcher.scorer, rows.without_copies(alive)
         scope = alive & rows.recallable & (rows.ends > micros(moment))
         question = rows.question(alive)
         asked = scorer.asked(question)
@@ -107,7 +106,7 @@ class Timeline:
         scores = scorer.judged(question, there)
 
         def named(id_: str) -> list[Found]:
-            return [rows.found[at] for at in rows.named(id_) if scope[at]]
+            return [rows.found[at] for at in rows.versions(id_) if scope[at]]
 
         ranked = Ranked(question, scores, pool, rows.data, named)
         return self._searcher.chosen(self._query, ranked, moment, rerank=False)
@@ -147,6 +146,9 @@ class _Rows:
         numbers = {"": 0}
         sessions = [numbers.setdefault(row.session, len(numbers)) for row in self.found]
         self._sessions = np.array(sessions, np.int64)
+        ids = index.table.ids("true")
+        self._ids = [ids[row.key] for row in self.found]
+        self._shared = np.array(self._sharing(), np.int64)
         self._numbers = {row.row: at for at, row in enumerate(self.found)}
         self._near_order: NDArray[np.int64] | None = None
         self._orders: dict[tuple[str, ...], NDArray[np.int64]] = {}
@@ -154,7 +156,6 @@ class _Rows:
         self._near: dict[str, list[str]] = {}
         self._questions: dict[tuple[tuple[str, str], ...], Question] = {}
         self._matches: dict[int, dict[str, Row]] = {}
-        self.named = lru_cache(self._named)
 
     def _read_ends(self) -> None:
         ending = self._index.table.keys("expires IS NOT NULL OR valid_until IS NOT NULL")
@@ -163,6 +164,24 @@ class _Rows:
         for at in places:
             cube = codec.parse(data[self.found[at].row])
             self.ends[at] = min(micros(end) for end in (cube.expires, cube.valid_until) if end)
+
+    def versions(self, id_: str) -> list[int]:
+        """The places of a memory's versions."""
+        return [at for at, own in enumerate(self._ids) if own == id_]
+
+    def _sharing(self) -> list[int]:
+        """The places of memories that were in several files at one time or another, by path."""
+        paths: dict[str, set[str]] = {}
+        for row, id_ in zip(self.found, self._ids, strict=True):
+            paths.setdefault(id_, set()).add(split_key(row.key)[0])
+        found = [at for at, id_ in enumerate(self._ids) if len(paths[id_]) > 1]
+        return sorted(found, key=lambda at: split_key(self.found[at].key))
+
+    def without_copies(self, alive: Mask) -> Mask:
+        """A mask in which of several files of one id the first by path is left."""
+        there = self._shared[alive[self._shared]].tolist()
+        copies = doubles({self.found[at].key: self._ids[at] for at in there})
+        return self.moved(alive, gone=copies, back=set()) if copies else alive
 
     def _posted(self) -> dict[str, NDArray[np.int64]]:
         import numpy as np
@@ -274,10 +293,6 @@ class _Rows:
         if missing:
             self._data |= self._index.table.data(missing)
         return self._data
-
-    def _named(self, id_: str) -> list[int]:
-        keys = self._index.table.keys(f"id = {quote(id_)}")
-        return [self._place[key] for key in sorted(keys) if key in self._place]
 
 
 def _first(order: NDArray[np.int64], scope: Mask, limit: int) -> set[int]:

@@ -74,9 +74,9 @@ def sentence(rng: random.Random) -> str:
 
 
 def change_at_random(vault: Path, rng: random.Random, number: int) -> None:
-    """One change of a memory: a new one, other words, another state, none any more."""
+    """One change of a memory: a new one, other words, another state, none any more, a copy."""
     places = sorted(vault.glob("memories/*.md"))
-    step = rng.choice(["note", "note", "turn", "edit", "state", "delete"])
+    step = rng.choice(["note", "note", "turn", "edit", "state", "delete", "copy"])
     if step == "turn":
         more = {"kind": '"episode"', "source": f'"chat:{number % 2}"', "speaker": '"Ada"'}
         write(vault, number, sentence(rng), **more)
@@ -86,6 +86,10 @@ def change_at_random(vault: Path, rng: random.Random, number: int) -> None:
     elif step == "edit":
         place = rng.choice(places)
         place.write_text(place.read_text() + sentence(rng) + "\n")
+    elif step == "copy":  # of several files that claim one id only the first by path counts
+        place = rng.choice(places)
+        copy = place.with_name(f"{rng.choice('0z')}-copy-{number}.md")
+        copy.write_text(place.read_text() + sentence(rng) + "\n")
     elif step == "state":
         write(vault, number, sentence(rng), state=f'"{rng.choice(STATES)}"')
     else:

@@ -213,6 +213,11 @@ class Lance:
         """The keys of every row that fits."""
         return set(self._select(self._query(), ["key"], where, _ALL)["key"].to_pylist())
 
+    def ids(self, where: str) -> dict[str, str]:
+        """`{key: the memory's id}` of every row that fits."""
+        found = self._select(self._query(), ["key", "id"], where, _ALL)
+        return dict(zip(found["key"].to_pylist(), found["id"].to_pylist(), strict=True))
+
     def present(self, keys: Sequence[str]) -> set[str]:
         """Which of these keys have a row, live or not."""
         found: set[str] = set()
