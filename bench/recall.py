@@ -45,6 +45,10 @@ TURNS = 20  # of a session
 CHANGES = 10_000
 BATCH = 100_000  # memories added by one command
 START = datetime(2024, 1, 1, tzinfo=UTC)
+ALONE = {
+    "memos --version": [*MEMOS, "--version"],
+    "python -c 'import lancedb'": [sys.executable, "-c", "import lancedb"],
+}
 ROWS = {
     "cold": "recall, cold: x `python -c pass`",
     "cold_cpu_ms": "recall, cold: CPU ms",
@@ -55,6 +59,7 @@ ROWS = {
     "nearest_at_10": "10 nearest vectors among the candidates, %",
     "recall_at_10": "recall@10 of exact search, %",
     "at_head": "recall --at HEAD~1: x pass",
+    "add": "add of 1: x pass",
     "sync_1_ms": "sync of 1 change: CPU ms more",
     "sync_many_s": f"sync of {CHANGES:,} changes: CPU s more",
     "tables_s": "tables from nothing: CPU s",
@@ -246,10 +251,13 @@ def run(home: Path, size: int, turns: float, runs: int) -> dict[str, float]:
     found["text_mib"] = mib(vault / "memories")
     found["cold"], found["cold_cpu_ms"], found["cold_mib"] = paired(recall, env, runs)
     found |= warm(env)
-    more = []
+    more, adds = [], []
     for number in range(max(1, runs // 2)):
-        measure([*MEMOS, "add", "-"], env, f"one more {time.time_ns()} {number}")
+        nothing = measure([sys.executable, "-c", "pass"], env)
+        one = measure([*MEMOS, "add", "-"], env, f"one more {time.time_ns()} {number}")
+        adds.append(one.cpu / nothing.cpu)
         more.append(1000 * measure(recall, env).cpu)
+    found["add"] = statistics.median(adds)
     found["sync_1_ms"] = statistics.median(more) - found["cold_cpu_ms"]
     found["at_head"] = paired([*recall, "--at", "HEAD~1"], env, max(1, runs // 2))[0]
     lines = "".join(Text(time.time_ns()).lines(size, CHANGES, turns))
@@ -273,6 +281,9 @@ def main() -> None:
         return exact()
     columns: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(prefix="memos-bench-") as folder:
+        alone = environment(Path(folder))
+        for name, command in ALONE.items():
+            print(f"{name}: {paired(command, alone, given.runs)[0]:.1f} x `python -c pass`")
         for size in given.sizes:
             home = (given.home or Path(folder)) / f"{size}-{given.turns:g}"
             columns[str(size)] = run(home, size, given.turns, given.runs)

@@ -4,8 +4,9 @@ Pure functions over what the tables return; no numpy, because a question touches
 rows and few of its terms occur in one. The stack, measured on LoCoMo (`python -m bench.retrieval`):
 
     text     BM25 / den, den = the sum of the idf of the question's terms, unknown ones at the
-             largest idf: "coverage", so that one weight fits long and short questions alike; and
-             the share of the question's word pairs that stand side by side
+             largest idf: "coverage", so that one weight fits long and short questions alike; of a
+             note also the share of the question that is in it, however often and however long it
+             is; and the share of the question's word pairs that stand side by side
     vector   cosine of the question with the memory, a turn's vector leaning on its neighbours';
              and BM25 of words near in sense to those of the question that are missing
     context  for turns of a conversation alone: the share of the question that the turn and those
@@ -183,7 +184,9 @@ def lexical(
             continue
         for row in members:
             text, akin = _own(row, note, w)
-            scale = w.text + w.vector
+            if w.cover and text:
+                text += w.cover * note.coverage(row.match.counts)
+            scale = scale_of(w, note=True)
             prior = _priority(row, w) / _scale(w)
             found[row.key] = Score(text / scale, akin / scale, prior, 0.0)
     return found
@@ -268,13 +271,13 @@ def _covered(rows: list[Row], own: list[float], i: int, turn: _Bm25, w: Weights)
 
 
 def _scale(w: Weights) -> float:
-    """What raw sums are divided by, so that a note of full text and vector score has 1."""
+    """What the sums of turns are divided by, so that they compare with those of notes."""
     return w.note * (w.text + w.vector)
 
 
 def scale_of(w: Weights, *, note: bool) -> float:
     """What the weights of a note or a turn are divided by in its score."""
-    return w.text + w.vector if note else _scale(w)
+    return w.text + w.cover + w.vector if note else _scale(w)
 
 
 def _priors(row: Row, w: Weights) -> float:

@@ -15,10 +15,10 @@ class Weights:
 
     `around` weighs what the turns `reach` cover together; `after_question` adds the score of a
     question to the turn that follows. `window` is how much of the vectors of the turns before and
-    after is added to a turn's own. `akin` is for words near in sense, `phrase` for pairs. `note`
-    makes a note, which has no context, comparable with a turn, so that in a vault with both neither
-    buries the other (found on a conversation among PrefEval's preferences); it changes nothing
-    where there is only one kind.
+    after is added to a turn's own. `akin` is for words near in sense, `phrase` for pairs, `cover`
+    for the share of the question that is in a note. `note` makes a note, which has no context,
+    comparable with a turn, so that in a vault with both neither buries the other (found on a
+    conversation among PrefEval's preferences); it changes nothing where there is only one kind.
     `newest` is 1 where of notes alike the newest stands first (see `newest_of_like`), else 0.
     `near` is the cosine from which on a memory answers without any of the question's words: below
     it lies what meaningless questions find, above it what PrefEval's indirect ones should. `share`
@@ -30,6 +30,7 @@ class Weights:
     vector: float = 1.0
     akin: float = 0.4
     phrase: float = 0.3
+    cover: float = 0.4
     around: float = 0.5
     reach: tuple[int, ...] = (-2, -1, 0, 1)
     after_question: float = 0.5
@@ -54,8 +55,8 @@ class Weights:
 
 FULL: Final = Weights()
 _BM25: Final = Weights(
-    vector=0, akin=0, phrase=0, around=0, after_question=0, session=0, speaker=0, window=0, asks=0,
-    about_self=0, time=0, interval=0, newest=0, length=0, priority=0, note=1, share=0,
+    vector=0, akin=0, phrase=0, cover=0, around=0, after_question=0, session=0, speaker=0, window=0,
+    asks=0, about_self=0, time=0, interval=0, newest=0, length=0, priority=0, note=1, share=0,
 )  # fmt: skip
 _SHAPES: Final = (  # no parts
     "reach", "note", "near", "share", "turn_k1", "turn_b", "note_k1", "note_b",

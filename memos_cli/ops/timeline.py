@@ -249,10 +249,12 @@ class _Rows:
         return _first(self._orders[question.terms], scope, LEXICAL)
 
     def nearest(self, asked: NDArray[np.float32], scope: Mask) -> set[int]:
-        """The places within a mask that a search would find by their vectors, by L2 as there."""
+        """The places within a mask that a search would find by their vectors."""
+        import numpy as np
+
         if self._near_order is None:
             vectors = self._vectors()
-            nearness = 2 * vectors @ asked - (vectors * vectors).sum(axis=1)
+            nearness = np.where(vectors.any(axis=1), vectors @ asked, -np.inf)
             self._near_order = (-nearness).argsort(kind="stable")
         return _first(self._near_order, scope, NEAREST)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -84,6 +85,16 @@ def test_a_quick_search_filters_what_it_found(table: Lance) -> None:
         for found in (words, near):
             assert least <= len(found) <= 4
             assert {f.key for f in table.seen(found)} <= {key(n) for n in range(0, 20, 5)}
+
+
+def test_what_no_vector_could_be_made_of_is_not_near_to_anything(table: Lance) -> None:
+    blank = np.zeros(DIM, np.float32).tobytes()
+    table.write([replace(record(n), vector=blank) for n in range(50)], [], [])
+    table.write([record(60), record(61)], [], [])
+    asked = np.array([0.28, 0.96, 0, 0], np.float32)
+    found = table.seen(table.nearest(asked, "live", 2, strict=True))
+    assert {f.key for f in found} == {key(60), key(61)}
+    assert not next(f for f in matching(table, "word7")).vector.any()
 
 
 def test_an_empty_table_answers(table: Lance) -> None:

@@ -45,10 +45,7 @@ def rows_of(records: Sequence[Record], dim: int) -> pa.Table:
     columns = []
     for field in schema:
         if field.name == "vector":
-            flat = b"".join(record.vector for record in records)
-            size = len(records) * dim
-            values = pa.Array.from_buffers(pa.float32(), size, [None, pa.py_buffer(flat)])
-            columns.append(pa.FixedSizeListArray.from_arrays(values, dim))
+            columns.append(_vectors(records, dim))
         elif field.name == "brief":
             columns.append(pa.array(_briefs(records), field.type))
         elif field.name in ("key", "live"):
@@ -56,6 +53,20 @@ def rows_of(records: Sequence[Record], dim: int) -> pa.Table:
         else:
             columns.append(pa.array([r.fields[field.name] for r in records], field.type))
     return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _vectors(records: Sequence[Record], dim: int) -> pa.Array:
+    """The vectors as they are searched: those of nothing known far from where questions are.
+
+    To zeros every question would have the distance 1, nearer than to what has a cosine below 0.5.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    flat = np.frombuffer(b"".join(record.vector for record in records), np.float32)
+    found = flat.reshape(len(records), dim).copy()
+    found[~found.any(axis=1)] = 2 / dim**0.5
+    return pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), dim)
 
 
 def _briefs(records: Sequence[Record]) -> list[bytes]:
