@@ -30,7 +30,7 @@ class Weights:
     vector: float = 1.0
     akin: float = 0.4
     phrase: float = 0.3
-    cover: float = 0.4
+    cover: float = 0.2
     around: float = 0.5
     reach: tuple[int, ...] = (-2, -1, 0, 1)
     after_question: float = 0.5
