@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-SCHEMA = 4
+SCHEMA = 5
 _RACY_NS = 20_000_000  # longer than a file system's tick, within which two writes look alike
 _TABLES = """
 CREATE TABLE files (
@@ -25,6 +25,7 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE INDEX files_id ON files (id);
 CREATE INDEX files_digest ON files (digest);
+CREATE INDEX files_unsynced ON files (path) WHERE good IS NOT NULL AND synced IS NOT good;
 CREATE TABLE gone (path TEXT, blob TEXT, PRIMARY KEY (path, blob)) WITHOUT ROWID;
 CREATE TABLE terms (term TEXT PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -33,7 +34,8 @@ _FIRST = "(SELECT MIN(f.path) FROM files f WHERE f.id = files.id AND f.good IS N
 _UNSYNCED = f"good IS NOT NULL AND synced IS NOT good AND path = {_FIRST}"
 _STALE = (
     "SELECT path, blob FROM gone UNION "  # noqa: S608 - constants
-    f"SELECT path, synced FROM files WHERE synced IS NOT NULL AND path != {_FIRST}"
+    f"SELECT path, synced FROM files WHERE synced IS NOT NULL AND path != {_FIRST} "
+    "AND id IN (SELECT id FROM files GROUP BY id HAVING COUNT(*) > 1)"
 )
 _IN_STEP = "in-step"
 _COLUMNS = "path, blob, signature, id, namespace, digest, error, good, synced"
