@@ -113,6 +113,14 @@ def test_nothing_in_nothing_out(embedder: StaticEmbedder) -> None:
     assert not embedder.embed(["", "\x00", "🐶"]).any()
 
 
+def test_scripts_that_the_teacher_could_not_read_have_no_vector(embedder: StaticEmbedder) -> None:
+    foreign, mixed, plain = embedder.embed(
+        ["我住在柏林 Привет かな 한국어", "I live in 柏林", "I live in"]
+    )
+    assert not foreign.any()
+    assert mixed @ plain == pytest.approx(1)
+
+
 def test_a_row_depends_on_its_text_alone(embedder: StaticEmbedder) -> None:
     texts = [*TEXTS, "word " * 9000, *TEXTS] * 5
     together = embedder.embed(texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -35,6 +36,15 @@ def quantise(table: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.f
     return rows, scales
 
 
+def is_foreign(token: str) -> bool:
+    """Whether a token has letters that are not Latin.
+
+    The teacher read English; of other scripts the vocabulary has single letters and a few pieces,
+    whose vectors are noise. Without them a text in such a script has no vector, and words decide.
+    """
+    return any(char.isalpha() and "LATIN" not in unicodedata.name(char, "") for char in token)
+
+
 def write_asset(table: NDArray[np.float32], tokens: Sequence[str], folder: Path) -> None:
     """Write the five files of the asset to `folder`.
 
@@ -42,7 +52,8 @@ def write_asset(table: NDArray[np.float32], tokens: Sequence[str], folder: Path)
     float16 scales then lie far from the limits of their range.
     """
     norms = np.linalg.norm(table, axis=1)
-    rows, scales = quantise(table / norms[norms > 0].mean())
+    known = np.array([not is_foreign(token) for token in tokens])
+    rows, scales = quantise(table / norms[norms > 0].mean() * known[:, None])
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "embedder.i8.npy", rows, allow_pickle=False)
     np.save(folder / "embedder.scale.npy", scales, allow_pickle=False)
