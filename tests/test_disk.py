@@ -231,7 +231,7 @@ def test_a_damaged_catalog_is_made_anew(memos: Memos, vault: Path, damage: str) 
     elif damage == "older":
         with sqlite3.connect(place) as db:
             db.execute("PRAGMA user_version = 1")
-            db.execute("ALTER TABLE files DROP COLUMN good")
+            db.execute("ALTER TABLE files DROP COLUMN error")
         db.close()
     else:
         broken = {
