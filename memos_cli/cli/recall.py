@@ -10,6 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from memos_cli.cli.explain import (
+    expected_json,
+    in_a_line,
+    print_expected,
+    print_reasons,
+    reasons_json,
+    understood,
+)
 from memos_cli.cli.places import places, wanted
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import cube_json, local_time, short_id, unusual
@@ -24,9 +32,9 @@ from memos_cli.core.when import require_when
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from memos_cli.core.interval import Meant
     from memos_cli.core.query import Hit, Recalled
     from memos_cli.ops.encoders import Reranker
+    from memos_cli.ops.expected import Expected
     from memos_cli.ops.recall import Searcher
     from memos_cli.ops.workspace import Workspace
 
@@ -80,8 +88,12 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
         typer.Option(metavar="SCORE|N%", help="Only from this score, or share of the best, on."),
     ] = None,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show what the scores are of.")
+        bool, typer.Option("--explain", help="Say why each is there: what its score is made of.")
     ] = False,
+    expect: Annotated[
+        list[str] | None,
+        typer.Option("--expect", metavar="ID", help="Say why this memory is not there."),
+    ] = None,
     rerank: Annotated[
         bool, typer.Option("--rerank", help="Let the reranker model order the best results.")
     ] = False,
@@ -113,14 +125,27 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     if batch:
         for line in lines:
             found = searcher.search(replace(chosen, text=line))
-            rt.out.object({"memos": 1, **_document(found, ws)})
+            rt.out.object({"memos": 1, **_document(found, ws, _expected(searcher, found, expect))})
         return
     found = searcher.search(replace(chosen, text=lines[0]))
     for lack in found.degraded:
         rt.out.message(f"Note: {lack}.")
-    if explain and found.time and not rt.out.json:
-        rt.out.message(_understood(found.time))
-    _print(rt, ws, found, _Shape(ids or rt.out.quiet, text, explain))
+    told = _expected(searcher, found, expect)
+    if not rt.out.json:
+        if explain and found.time:
+            rt.out.message(understood(found.time))
+        print_expected(rt.out, told)
+    _print(rt, ws, found, _Shape(ids or rt.out.quiet, text, explain), told)
+
+
+def _expected(
+    searcher: Searcher, found: Recalled, prefixes: Sequence[str] | None
+) -> list[Expected]:
+    if not prefixes:
+        return []
+    from memos_cli.ops.expected import expected
+
+    return [expected(searcher, found, prefix) for prefix in prefixes]
 
 
 def _with_least(query: Query, told: str) -> Query:
@@ -135,17 +160,6 @@ def _with_least(query: Query, told: str) -> Query:
         msg = f"--min-score is {told!r}; it must be a score such as 0.3, or 0% to 100%."
         raise UsageError(msg)
     return replace(query, min_score=number)
-
-
-def _understood(meant: Meant) -> str:
-    """What was understood of the question's time, by the local clock."""
-    start, end = (m and m.astimezone() for m in (meant.interval.start, meant.interval.end))
-    edges = [
-        f"from {start:%Y-%m-%d %H:%M}" if start else "",
-        f"until {end:%Y-%m-%d %H:%M}" if end else "",
-    ]
-    told = f" (by memory {meant.anchor})" if meant.anchor else ""
-    return f"Time: {meant.text!r} is {' '.join(filter(None, edges))}{told}."
 
 
 def _questions(rt: Runtime, words: list[str] | None, *, batch: bool) -> list[str]:
@@ -208,7 +222,7 @@ def _reranker(rt: Runtime, ws: Workspace) -> Reranker:
     return chosen_reranker(ws, chosen, places(rt.settings))
 
 
-def _document(found: Recalled, ws: Workspace) -> dict[str, Any]:
+def _document(found: Recalled, ws: Workspace, told: Sequence[Expected] = ()) -> dict[str, Any]:
     return {
         "query": found.query.text,
         "at": found.at,
@@ -216,6 +230,7 @@ def _document(found: Recalled, ws: Workspace) -> dict[str, Any]:
         "degraded": list(found.degraded),
         "time": found.time.to_json() if found.time else None,
         **_spent(found),
+        **expected_json(told),
         "results": [_hit_json(hit, explain=found.query.explain) for hit in found.results],
         "elapsed_ms": round(found.elapsed_ms, 1),
     }
@@ -235,13 +250,15 @@ def _hit_json(hit: Hit, *, explain: bool) -> dict[str, Any]:
         "score": round(hit.score, 4),
         "scores": {name: round(value, 4) for name, value in hit.scores.items()},
         "tiers": list(hit.tiers),
-        **({"why": list(hit.why)} if explain else {}),
+        **(reasons_json(hit) if explain else {}),
     }
 
 
-def _print(rt: Runtime, ws: Workspace, found: Recalled, shape: _Shape) -> None:
+def _print(
+    rt: Runtime, ws: Workspace, found: Recalled, shape: _Shape, told: Sequence[Expected]
+) -> None:
     if rt.out.json:
-        _print_document(rt, ws, found)
+        _print_document(rt, ws, found, told)
     elif not found.results:
         raise _nothing()
     elif rt.out.jsonl:
@@ -258,9 +275,9 @@ def _nothing() -> NothingFoundError:
     return NothingFoundError("No memory answers that.")
 
 
-def _print_document(rt: Runtime, ws: Workspace, found: Recalled) -> None:
+def _print_document(rt: Runtime, ws: Workspace, found: Recalled, told: Sequence[Expected]) -> None:
     """The document of the contract; one without results says so as an error too."""
-    document = _document(found, ws)
+    document = _document(found, ws, told)
     if found.results:
         rt.out.document(document)
         return
@@ -277,12 +294,7 @@ def _line(hit: Hit, shape: _Shape) -> str:
     if shape.text:
         return visible(hit.cube.text)
     fields = [hit.cube.id, f"{hit.score:.3f}", one_line(hit.cube.text)]
-    return "\t".join([*fields, *([_explained(hit)] if shape.explain else [])])
-
-
-def _explained(hit: Hit) -> str:
-    parts = " ".join(f"{name}={value:.3f}" for name, value in hit.scores.items())
-    return f"{parts} words={one_line(','.join(hit.why))}"
+    return "\t".join([*fields, *([in_a_line(hit)] if shape.explain else [])])
 
 
 def _print_for_person(rt: Runtime, hits: Sequence[Hit], shape: _Shape) -> None:
@@ -297,7 +309,7 @@ def _print_for_person(rt: Runtime, hits: Sequence[Hit], shape: _Shape) -> None:
             out.raw((" " * margin if at else head) + _highlighted(rt, line, hit.why))
         out.raw(" " * margin + out.styled(_facts(rt, hit), "dim"))
         if shape.explain:
-            out.raw(" " * margin + out.styled(_explained(hit), "dim"))
+            print_reasons(out, hit, margin)
 
 
 def _said(hit: Hit) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memos_cli.core.interval import Meant
+    from memos_cli.core.reasons import Reason
 
 DEFAULT_K = 10
 MAX_K = 1000
@@ -52,6 +53,7 @@ class Hit:
     words of the question that occur in the memory. `tiers` names where it is ready to use beside
     the text.
     `superseded_by` is the id of the memory that replaces it, "" where none does that is in force.
+    `reasons` are what the score is made of, where the query asks to explain.
     """
 
     cube: Cube
@@ -60,6 +62,7 @@ class Hit:
     tiers: tuple[str, ...] = ("plaintext",)
     why: tuple[str, ...] = ()
     superseded_by: str = ""
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

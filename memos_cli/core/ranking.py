@@ -43,7 +43,7 @@ SELF: Final = 4  # trait: the turn is about the one who speaks
 _LENGTH: Final = 20  # terms from which on a turn counts as long
 _MAX_PRIORITY: Final = 4
 _COMPARED: Final = 30  # notes that are looked at for others like them
-_ALIKE: Final = 0.6  # of the words of both, by which two notes are about the same thing
+_ALIKE: Final = 0.5  # of the words of both, by which two notes are about the same thing
 _AHEAD: Final = 0.001  # of a score, by which the newest of several alike leads
 
 

@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from memos_cli.core.interval import Meant
     from memos_cli.core.matching import Question
     from memos_cli.core.ranking import Score
+    from memos_cli.core.reasons import Reason
     from memos_cli.core.rows import Found
     from memos_cli.core.weights import Weights
     from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.encoders import Reranker
-    from memos_cli.ops.scoring import Scope
     from memos_cli.ops.timed import Asked
     from memos_cli.ops.workspace import Workspace
 
@@ -46,7 +46,7 @@ class Ranked:
     """What competes for a question with its scores, by key, and how the rest of it is read.
 
     `data` gives the files of rows by their numbers, `named` the rows of the memory with an id, as
-    far as the query may find it.
+    far as the query may find it; `reasons` says of a key and its memory why it has its score.
     """
 
     question: Question
@@ -54,6 +54,7 @@ class Ranked:
     pool: Mapping[str, Found]
     data: Callable[[Sequence[int]], Mapping[int, bytes]]
     named: Callable[[str], Iterable[Found]]
+    reasons: Callable[[str, Cube], tuple[Reason, ...]] | None = None
 
     def read(self, keys: Sequence[str], rows: Mapping[str, Found], now: datetime) -> Iterator[Hit]:
         """The hits of these rows, but for what does not hold yet."""
@@ -61,14 +62,16 @@ class Ranked:
         for key in keys:
             score = self.scores.get(key, timed.NO_WORDS)
             hit = _hit(data[rows[key].row], score, self.question)
-            if not _still_to_come(hit.cube, now):
+            if self.reasons:
+                hit = replace(hit, reasons=self.reasons(key, hit.cube))
+            if not still_to_come(hit.cube, now):
                 yield hit
 
 
 class Searcher:
     """A vault opened for many queries: the second one pays for no import and no opening.
 
-    `index` and `scorer` are what it searches with, for those who search a whole history.
+    `index`, `scorer` and `weights` are what it searches with, for those who look closer.
     """
 
     def __init__(
@@ -81,11 +84,11 @@ class Searcher:
         count: Callable[[str], int] = packing.estimate,
     ) -> None:
         self.ws = ws
-        self._count = count
+        self.count = count
         self._reranker = reranker
         self.index: Index = open_index(ws, embedder)
-        self._weights = fitted(weights, self.index.embedder.weights)
-        self.scorer = Scorer(self.index, self._weights)
+        self.weights = fitted(weights, self.index.embedder.weights)
+        self.scorer = Scorer(self.index, self.weights)
 
     def refresh(self) -> None:
         """Follows the vault after changes to its files (the caller has refreshed the catalog)."""
@@ -107,7 +110,7 @@ class Searcher:
         lacks = tuple(self.index.degraded)
         spent = None
         if query.budget is not None:
-            spent = sum(packing.cost(hit.cube.text, self._count) for hit in hits)
+            spent = sum(packing.cost(hit.cube.text, self.count) for hit in hits)
         return Recalled(query, commit, tuple(hits), lacks, elapsed, meant, spent)
 
     def answer(
@@ -139,19 +142,38 @@ class Searcher:
     def _hits(
         self, query: Query, commit: str | None, now: datetime
     ) -> tuple[list[Hit], Meant | None]:
+        ranked, asked = self.ranked(query, commit, now)
+        rerank = not (asked and asked.only)
+        return self.chosen(query, ranked, now, rerank=rerank), asked.meant if asked else None
+
+    def ranked(
+        self, query: Query, commit: str | None, now: datetime, more: str = ""
+    ) -> tuple[Ranked, Asked | None]:
+        """What competes for a query, and its time; the memory with the id `more` in any case."""
         scope = self.scorer.scope(query, commit, now)
         question = self.scorer.question(query.text, scope)
         asked = None
-        if self._weights.interval:
+        if self.weights.interval:
             asked = timed.understand(query.text, self.scorer, self.index, scope, now)
-        scores, pool = self._scored(question, scope, asked)
 
         def named(id_: str) -> Sequence[Found]:
             return self.index.table.within(f"{scope.where} AND id = {quote(id_)}")
 
-        there = Ranked(question, scores, pool, self.index.table.data, named)
-        rerank = not (asked and asked.only)
-        return self.chosen(query, there, now, rerank=rerank), asked.meant if asked else None
+        data = self.index.table.data
+        if asked and asked.only and (within := timed.within(asked, self.index, scope)):
+            alone = dict.fromkeys(within, timed.NO_WORDS)
+            return Ranked(question, alone, within, data, named), asked
+        there = self.scorer.competing(question, scope, named(more) if more else ())
+        scores = self.scorer.judged(question, there)
+        if asked:
+            scores = timed.boosted(asked, self.index, scores, there.pool, self.weights)
+        reasons = None
+        if query.explain:
+            from memos_cli.ops.explain import Explainer
+
+            told = asked.meant.text if asked else ""
+            reasons = Explainer(question, there, scores, self.weights, told).reasons
+        return Ranked(question, scores, there.pool, data, named, reasons), asked
 
     def chosen(self, query: Query, there: Ranked, now: datetime, *, rerank: bool) -> list[Hit]:
         """The hits in the order in which they are given, no more than the query wants."""
@@ -175,22 +197,11 @@ class Searcher:
             judged = self._reranked(query.text, judged)
         return self._chosen(newest_first(judged, fetch), query)
 
-    def _scored(
-        self, question: Question, scope: Scope, asked: Asked | None
-    ) -> tuple[Mapping[str, Score], Mapping[str, Found]]:
-        """What competes, with its scores; only the memories of an interval if that is all asked."""
-        if asked and asked.only and (within := timed.within(asked, self.index, scope)):
-            return dict.fromkeys(within, timed.NO_WORDS), within
-        scores, pool = self.scorer.scores(question, scope)
-        if asked:
-            scores = timed.boosted(asked, self.index, scores, pool, self._weights)
-        return scores, pool
-
     def _chosen(self, hits: Sequence[Hit], query: Query) -> list[Hit]:
         """The first k; with a budget what fits into it, k of them where a k is given."""
         if query.budget is None:
             return list(hits[: _limit(query)])
-        fitting = packing.pack((hit.cube.text for hit in hits), query.budget, self._count)
+        fitting = packing.pack((hit.cube.text for hit in hits), query.budget, self.count)
         return [hits[at] for at in fitting[: query.k]]
 
     def _reranked(self, question: str, hits: list[Hit]) -> list[Hit]:
@@ -207,17 +218,22 @@ class Searcher:
 
     def _enough(self, keys: Sequence[str], there: Ranked, query: Query) -> list[str]:
         """Those of `keys`, the best first, that answer well enough to be shown."""
-        least, share = query.min_score, query.min_share
-        if keys and least is None:
-            share = self._weights.share if share is None else share
-            least = share * there.scores[keys[0]].total
-            keys = [key for key in keys if self._answers(there.scores[key], there.pool[key])]
-        return [key for key in keys if there.scores[key].total >= (least or 0.0)]
+        least = self.least(there.scores[keys[0]].total, query) if keys else 0.0
+        if query.min_score is None:
+            keys = [key for key in keys if self.answers(there.scores[key], there.pool[key])]
+        return [key for key in keys if there.scores[key].total >= least]
 
-    def _answers(self, score: Score, found: Found) -> bool:
+    def least(self, best: float, query: Query) -> float:
+        """The score from which on a memory is shown beside one of the score `best`."""
+        if query.min_score is not None:
+            return query.min_score
+        return best * (self.weights.share if query.min_share is None else query.min_share)
+
+    def answers(self, score: Score, found: Found) -> bool:
+        """Whether there is evidence that a memory answers at all."""
         if score is timed.NO_WORDS:
             return True
-        return ranking.answers(score, note=not found.session, weights=self._weights)
+        return ranking.answers(score, note=not found.session, weights=self.weights)
 
 
 def _hit(data: bytes, score: Score, question: Question) -> Hit:
@@ -235,7 +251,7 @@ def _hit(data: bytes, score: Score, question: Question) -> Hit:
     return Hit(cube, score.total, parts, ("plaintext",), why)
 
 
-def _still_to_come(cube: Cube, now: datetime) -> bool:
+def still_to_come(cube: Cube, now: datetime) -> bool:
     """Whether what a memory says does not hold yet."""
     return cube.valid_from is not None and cube.valid_from > now
 

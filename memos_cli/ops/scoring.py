@@ -117,8 +117,8 @@ class Scorer:
         respell = partial(self._respelled, then=scope.then)
         return Question.of(text, akin=self._index.embedder.akin, respell=respell)
 
-    def scores(self, question: Question, scope: Scope) -> tuple[dict[str, Score], dict[str, Found]]:
-        """`({key: score}, {key: row})` of every row that competes."""
+    def competing(self, question: Question, scope: Scope, more: Sequence[Found] = ()) -> Competing:
+        """What competes for a question; `more` does in any case."""
         table, asked = self._index.table, self.asked(question)
         frequency = self._frequency(question, scope)
         near: Callable[[], list[int]] = list
@@ -129,16 +129,16 @@ class Scorer:
         if asked is not None and 2 * len(nearest) < NEAREST:
             nearest = table.nearest(asked, scope.where, NEAREST, strict=True)
         ids += nearest
-        first = table.seen(list(dict.fromkeys(ids)))
+        first = [*more, *table.seen(list(dict.fromkeys(ids)))]
         sessions = {found.session for found in first if found.session}
         turns = table.sessions(sessions, scope.where) if sessions else []
         pool = {found.key: found for found in [*turns, *first]}
         rows = {key: row_of(found, question) for key, found in pool.items()}
-        return self.judged(question, Competing(scope.totals, frequency, pool, rows)), pool
+        return Competing(scope.totals, frequency, pool, rows)
 
     def judged(self, question: Question, there: Competing) -> dict[str, Score]:
         """`{key: score}` of all that competes."""
-        stats = _stats(question, there.totals, there.frequency, there.rows)
+        stats = stats_of(question, there)
         scores = ranking.lexical(question, there.rows.values(), stats, self._weights)
         asked = self.asked(question)
         if asked is not None:
@@ -226,9 +226,9 @@ def _unfiltered(query: Query) -> bool:
     )
 
 
-def _stats(
-    question: Question, totals: Totals, frequency: Sequence[int], rows: Mapping[str, Row]
-) -> Stats:
+def stats_of(question: Question, there: Competing) -> Stats:
+    """The collection around what competes, as the ranking wants to know it."""
+    totals, frequency, rows = there.totals, there.frequency, there.rows
     return Stats(
         rows=totals.turns + totals.notes,
         sessions=totals.sessions,

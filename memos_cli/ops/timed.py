@@ -67,7 +67,9 @@ def understand(
 
 def _anchored(event: Event, scorer: Scorer, index: Index, scope: Scope) -> Asked | None:
     """The interval around the memory that tells an event best, if one does."""
-    scores, pool = scorer.scores(Question.of(event.clause, index.embedder.akin), scope)
+    question = Question.of(event.clause, index.embedder.akin)
+    there = scorer.competing(question, scope)
+    scores, pool = scorer.judged(question, there), there.pool
     told = {key: score for key, score in scores.items() if score.text > 0}
     best = ranking.best(told, {key: row.created for key, row in pool.items()}, 1)
     if not best or scores[best[0]].total < ANCHOR:

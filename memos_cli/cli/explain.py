@@ -1,0 +1,56 @@
+"""How `recall --explain` and `--expect` are told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from memos_cli.core.safetext import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from memos_cli.cli.output import Output
+    from memos_cli.core.interval import Meant
+    from memos_cli.core.query import Hit
+    from memos_cli.ops.expected import Expected
+
+
+def in_a_line(hit: Hit) -> str:
+    """The parts of a score and the matched words, for a pipe."""
+    parts = " ".join(f"{name}={value:.3f}" for name, value in hit.scores.items())
+    return f"{parts} words={one_line(','.join(hit.why))}"
+
+
+def print_reasons(out: Output, hit: Hit, margin: int) -> None:
+    """A line for each reason: the share of the score and what gives it."""
+    for reason in hit.reasons:
+        line = f"{' ' * margin}{reason.share:+.2f}  {one_line(reason.told)}"
+        out.raw(out.styled(line, "dim"))
+
+
+def reasons_json(hit: Hit) -> dict[str, Any]:
+    """What `--explain` adds to a result."""
+    told = [{"part": r.part, "share": round(r.share, 4), "told": r.told} for r in hit.reasons]
+    return {"why": list(hit.why), "explain": told}
+
+
+def understood(meant: Meant) -> str:
+    """What was understood of the question's time, by the local clock."""
+    start, end = (m and m.astimezone() for m in (meant.interval.start, meant.interval.end))
+    edges = [
+        f"from {start:%Y-%m-%d %H:%M}" if start else "",
+        f"until {end:%Y-%m-%d %H:%M}" if end else "",
+    ]
+    told = f" (by memory {meant.anchor})" if meant.anchor else ""
+    return f"Time: {meant.text!r} is {' '.join(filter(None, edges))}{told}."
+
+
+def expected_json(told: Sequence[Expected]) -> dict[str, Any]:
+    """What `--expect` adds to the document."""
+    return {"expected": [{"id": e.id, "rank": e.rank, "why": e.why} for e in told]} if told else {}
+
+
+def print_expected(out: Output, told: Sequence[Expected]) -> None:
+    """A sentence on each memory that was expected."""
+    for item in told:
+        out.message(f"{item.id} {one_line(item.why)}.")

@@ -1,0 +1,139 @@
+"""`recall --explain` and `--expect`: why a memory is among the results, or is not."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.harness import git, memory_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness import Memos
+
+
+def why(memos: Memos, id_: str, *args: object) -> dict[str, object]:
+    """What `--expect` says of one memory, as JSON."""
+    (told,) = memos("recall", *args, "--expect", id_, "--json").json["expected"]
+    return dict(told)
+
+
+@pytest.fixture
+def talk(memos: Memos, vault: Path) -> list[str]:  # noqa: ARG001 - the vault is where memos runs
+    turns = [
+        ("Ada", "Which instrument do you play?"), ("Ben", "The cello, since I was seven."),
+        ("Ada", "My physician plays it too."), ("Ben", "Yesterday I tuned it."),
+    ]  # fmt: skip
+    rows = [
+        {"text": text, "kind": "episode", "source": "chat:x", "speaker": who,
+         "created": f"2026-05-01T12:00:0{at}Z"}
+        for at, (who, text) in enumerate(turns)
+    ]  # fmt: skip
+    added = memos.ok("add", "--jsonl", stdin="".join(f"{json.dumps(row)}\n" for row in rows))
+    return [json.loads(line)["id"] for line in added.lines]
+
+
+def test_the_shares_of_the_reasons_add_up(memos: Memos, talk: list[str]) -> None:
+    memos.add("The door code is 1234.")
+    memos.add("The door code is 9876.")
+    for question in (
+        "Which instrument does Ben play?", "door code", "doctor", "when did Ben tune the cello",
+        "what did Ada say in May 2026", "dor code",
+    ):  # fmt: skip
+        results = memos.ok("recall", question, "--explain", "--json").json["results"]
+        assert results
+        for hit in results:
+            told = sum(reason["share"] for reason in hit["explain"])
+            assert told == pytest.approx(hit["score"], abs=0.01), (question, hit)
+            shares = [reason["share"] for reason in hit["explain"]]
+            assert shares == sorted(shares, reverse=True)
+    assert talk
+
+
+def test_the_reasons_are_in_a_persons_words(memos: Memos, talk: list[str]) -> None:
+    def told(question: str, id_: str) -> str:
+        results = memos.ok("recall", question, "--explain", "--json", "--min-score", "-9").json
+        (hit,) = [hit for hit in results["results"] if hit["id"] == id_]
+        return "\n".join(reason["told"] for reason in hit["explain"])
+
+    assert 'has "Ben", "cello"' in told("does Ben play the cello?", talk[1])
+    assert "Ben says it" in told("does Ben play the cello?", talk[1])
+    assert "follows a turn that asks" in told("which instrument", talk[1])
+    assert '"physician" is near to "doctor"' in told("doctor", talk[2])
+    assert "names a time" in told("when did he tune it", talk[3])
+    lines = [
+        f'{{"text": "The door code is {code}.", "created": "2026-0{month}-01T12:00:00Z"}}\n'
+        for code, month in ((1234, 1), (9876, 2))
+    ]
+    old, new = (json.loads(x)["id"] for x in memos.ok("add", "--jsonl", stdin="".join(lines)).lines)
+    assert "newest of several alike" in told("door code", new)
+    assert "newest" not in told("door code", old)
+    assert "dooor read as door" in told("dooor code", new)
+
+
+def test_what_is_there_has_a_place(memos: Memos, vault: Path) -> None:  # noqa: ARG001
+    first, second = memos.add("green tea"), memos.add("green tea and a long walk in the park")
+    assert why(memos, first, "green tea")["rank"] == 1
+    said = memos.ok("recall", "green tea", "--expect", second[:5])
+    assert f"{second} is number 2" in said.stderr
+    assert len(said.lines) == 2
+
+
+def test_what_is_not_there_says_why(memos: Memos, vault: Path) -> None:
+    tea = memos.add("I like green tea.", "--tag", "drink", "--namespace", "home")
+    dog = memos.add("My dog is called Biscuit.")
+    far = memos.add("A green bicycle stands in the cellar beside the boiler since last winter.")
+    memos.ok("add", "--jsonl", stdin='{"text": "old", "created": "1999-05-01T12:00:00Z"}')
+    for args, text in (
+        (("dog", "--kind", "preference"), "kind fact, which is left out (--kind fact"),
+        (("dog", "--tag", "pet", "--tag", "x"), "lacks the tag pet, x"),
+        (("dog", "--namespace", "home"), "namespace default"),
+        (("dog", "--state", "archived"), "state activated"),
+        (("dog", "--until", "2020-01-01"), "after --until"),
+        (("dog", "--since", "2099-01-01"), "before --since"),
+        (("tea",), "is no answer: it lacks"),
+        (("green tea dog", "-k", 1), "-k shows 1"),
+        (("dog", "--min-score", "9"), "9.000 is the least shown"),
+        (("dog biscuit", "--budget", 5), "of the budget are left"),
+        (("what happened in 1999",), "nothing else is asked for"),
+    ):  # fmt: skip
+        told = why(memos, dog, *args)
+        assert told["rank"] is None, args
+        assert text in str(told["why"]), (args, told)
+    assert "is the least shown beside a best of" in str(
+        why(memos, far, "green tea I like", "--min-score", "90%")["why"]
+    )
+    again = memos.add("I like green tea.", "--namespace", "work")
+    told = why(memos, tea, "green tea", "--budget", 30)["why"]
+    other = why(memos, again, "green tea", "--budget", 30)["why"]
+    assert "says the same" in f"{told} {other}"
+    assert git(vault, "status", "--porcelain") == ""
+
+
+def test_what_is_gone_or_was_not_yet_there(memos: Memos, vault: Path) -> None:
+    old = memos.add("The first memory is about tea.")
+    begin = git(vault, "rev-parse", "HEAD").strip()
+    dog = memos.add("My dog is called Biscuit.")
+    memos.ok("forget", old)
+    told = why(memos, old, "tea")
+    assert told["id"] == old
+    assert "is no longer there (forget of user" in str(told["why"])
+    assert why(memos, old, "tea", "--at", begin)["rank"] == 1
+    assert "was not there at" in str(why(memos, dog, "tea", "--at", begin)["why"])
+    memory_file(vault, dog).write_text("no front matter")
+    assert "cannot be searched" in str(why(memos, dog, "zebra")["why"])
+    for wrong, code in (("zzzz", 3), ("!", 2), ("", 2)):
+        refused = memos("recall", "dog", "--expect", wrong)
+        assert refused.exit_code == code, wrong
+        assert len(refused.stderr.splitlines()) <= 2
+
+
+def test_what_is_no_longer_valid_says_until_when(memos: Memos, vault: Path) -> None:  # noqa: ARG001
+    over = memos.add("The gym code is 1", "--valid-until", "2020-02-03")
+    later = memos.add("The gym code is 2", "--valid-from", "2099-02-03")
+    assert "was valid until 2020-02-03" in str(why(memos, over, "gym code")["why"])
+    assert "holds from 2099-02-03 on" in str(why(memos, later, "gym code")["why"])
+    assert why(memos, over, "gym code", "--state", "expired", "--state", "activated")["rank"] == 1
