@@ -35,6 +35,7 @@ _memos() {
     "recall --at") return ;;
     "recall --budget") return ;;
     "recall --min-score") return ;;
+    "recall --expect") return ;;
     "recall --vault"|"recall -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "recall --as") return ;;
     "show --at") return ;;
@@ -106,7 +107,7 @@ _memos() {
     case "$name" in
       "init") words="--nested --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --supersedes --lines --jsonl --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --help -h" ;;
-      "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --rerank --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --expect --rerank --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "forget") words="--reason --reject --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
@@ -120,7 +121,7 @@ _memos() {
       "undo") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "restore") words="--at --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "status") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "doctor") words="--repair --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "doctor") words="--repair --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "model") words="list info use --help -h" ;;
       "model list") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "model info") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;

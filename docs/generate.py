@@ -29,6 +29,7 @@ SAMPLES = (
     "add Tea --json",
     "add --jsonl < notes.jsonl",
     "recall tomatoes --json",
+    "recall tomatoes --json --explain --expect m9s3 --budget 99",
     "show t4f5v3 --json",
     "edit t4f5v3 --text New --json --dry-run",
     "forget t4f5v3 --json --dry-run",

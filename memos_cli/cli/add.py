@@ -11,6 +11,7 @@ import typer
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.core.cube import Kind, decode_utf8, lines_of
 from memos_cli.core.errors import UsageError
+from memos_cli.core.safetext import one_line
 from memos_cli.core.when import parse_duration, parse_when, require_when
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _TIMES = ("created", "valid_from", "valid_until", "expires")
 _LISTS = ("tags", "links", "supersedes")
 _STRINGS = ("text", "source", "speaker", "title", "namespace", "sensitivity", "author")
 _SCALARS: dict[str, type] = {**dict.fromkeys(_STRINGS, str), "priority": int, "pinned": bool}
+_KEYS = frozenset([*_TIMES, *_LISTS, *_SCALARS, "kind"])
 
 
 @command
@@ -78,7 +80,10 @@ def add(  # noqa: PLR0913 - one parameter an option of the contract
     }  # fmt: skip
     given = decode_utf8(rt.text_or_stdin(text), "The text" if text not in (None, "-") else "stdin")
     if jsonl:
-        items, numbers = _from_jsonl(given, shared, now)
+        items, numbers, unknown = _from_jsonl(given, shared, now)
+        if unknown:
+            names = ", ".join(one_line(name)[:40] for name in unknown[:8])
+            rt.out.message(f"Note: what no memory has is left out: {names}.")
     elif lines:
         every = {n: line.strip() for n, line in enumerate(lines_of(given), 1) if line.strip()}
         items = [NewMemory(text=line, line=n, **shared) for n, line in every.items()]
@@ -131,19 +136,24 @@ def _print(rt: Runtime, result: Added, numbers: list[int], mode: _Mode) -> None:
 
 def _from_jsonl(
     given: str, shared: dict[str, Any], now: datetime
-) -> tuple[list[NewMemory], list[int]]:
+) -> tuple[list[NewMemory], list[int], list[str]]:
+    """The memories, their lines, and the keys that mean nothing here."""
     from memos_cli.ops.capture import NewMemory
 
     items, numbers = [], []
+    unknown: dict[str, None] = {}
     for number, line in enumerate(lines_of(given), 1):
         if line.strip():
-            items.append(NewMemory(**{**shared, **_fields(line, number, now), "line": number}))
+            found = _object(line, number)
+            unknown |= dict.fromkeys(key for key in found if key not in _KEYS)
+            fields = _fields(found, number, now)
+            items.append(NewMemory(**{**shared, **fields, "line": number}))
             numbers.append(number)
-    return items, numbers
+    return items, numbers, list(unknown)
 
 
-def _fields(line: str, number: int, now: datetime) -> dict[str, Any]:
-    """The known keys of a JSON line; UsageError names the line and the key that is wrong."""
+def _object(line: str, number: int) -> dict[str, Any]:
+    """A JSON line with a `text`; UsageError names the line that is none."""
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -154,10 +164,15 @@ def _fields(line: str, number: int, now: datetime) -> dict[str, Any]:
         raise UsageError(
             msg, hint='Lines look like {"text": "I moved to Berlin.", "kind": "fact"}.'
         )
+    return dict(found)
+
+
+def _fields(found: dict[str, Any], number: int, now: datetime) -> dict[str, Any]:
+    """The known keys of an object; UsageError names the line and the key that is wrong."""
     return {
         key: _field(key, value, number, now)
         for key, value in found.items()
-        if value is not None and key in (*_TIMES, *_LISTS, *_SCALARS, "kind")
+        if value is not None and key in _KEYS
     }
 
 

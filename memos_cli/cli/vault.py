@@ -140,6 +140,7 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair", help="Make the derived data anew from the text.")
     ] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Check that text, git, tables and model agree.
 
@@ -148,7 +149,9 @@ def doctor(
     from memos_cli.ops.doctor import examine
 
     ws = rt.workspace()
-    result = examine(ws, lambda: chosen(rt, ws), repair=repair)
+    result = examine(ws, lambda: chosen(rt, ws), repair=repair and not dry_run)
+    if repair and dry_run:
+        rt.out.message("Nothing was changed; the catalog and the tables would be made anew.")
     if rt.out.structured:
         rt.out.document({
             "healthy": result.healthy, "repaired": list(result.repaired),

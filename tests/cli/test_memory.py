@@ -283,3 +283,20 @@ def test_dates_are_local_for_a_person_and_utc_for_a_program(
         "log", "--since", "yesterday", "--json", env=env | {"MEMOS_NOW": ""}
     ).json
     assert listed["entries"][0]["time"].startswith(str(today))
+
+
+def test_keys_that_mean_nothing_are_named_once(memos: Memos, vault: Path) -> None:  # noqa: ARG001
+    lines = ['{"text": "one", "colour": "red"}', '{"text": "two", "colour": 1, "creatd": 2}']
+    added = memos.ok("add", "--jsonl", stdin="\n".join(lines))
+    assert len(added.lines) == 2
+    assert added.stderr.count("colour") == 1
+    assert "left out: colour, creatd." in added.stderr
+    assert memos.ok("add", "--jsonl", stdin='{"text": "three", "tags": ["x"]}').stderr == ""
+
+
+def test_a_dry_repair_changes_nothing(memos: Memos, vault: Path) -> None:
+    memos.add("tea")
+    memos.ok("recall", "tea")
+    before = snapshot(vault)
+    assert "would be made anew" in memos.ok("doctor", "--repair", "--dry-run").stderr
+    assert snapshot(vault) == before
