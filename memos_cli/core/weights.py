@@ -22,8 +22,8 @@ class Weights:
     `newest` is 1 where of notes alike the newest stands first (see `newest_of_like`), else 0.
     `near` is the cosine from which on a memory answers without any of the question's words: below
     it lies what meaningless questions find, above it what PrefEval's indirect ones should. `share`
-    is that of the best score below which nothing is shown: 0.3 cuts none of the right memories of
-    the three sets from the first ten, 0.5 one in twenty of BEAM's.
+    is that of the best score below which nothing is shown: 0.3 cuts one in a thousand of the right
+    memories from the first ten, 0.5 one in twenty of BEAM's.
     """
 
     text: float = 1.0
