@@ -6,6 +6,7 @@ A command's module is imported when that command runs, so that none pays for ano
 from __future__ import annotations
 
 import os
+import re
 import traceback
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -166,12 +167,18 @@ def _flags_for_errors(args: set[str]) -> Flags:
     )
 
 
+def _plainly(text: str) -> str:
+    """A number out of its range, said without an inequality."""
+    text = re.sub(r"is not in the range (\S+?)<=x<=(\S+?)\.$", r"is not between \1 and \2.", text)
+    return re.sub(r"is not in the range x>=(\S+?)\.$", r"is less than \1.", text)
+
+
 def _as_memos_error(error: Exception, args: Sequence[str]) -> MemosError:
     if isinstance(error, MemosError):
         return error
     if isinstance(error, TyperException):
         name = next((a for a in args if a in COMMANDS), "")
-        text = error.format_message().rstrip(".") + "."
+        text = _plainly(error.format_message().rstrip(".") + ".")
         return UsageError(text, hint=f"See `memos {name + ' ' if name else ''}--help`.")
     if type(error).__module__ == "sqlite3":  # not imported for its error's sake
         msg = f"The catalog of the vault is damaged: {error}."

@@ -112,6 +112,15 @@ def test_what_makes_no_sense_is_exit_2(memos: Memos, args: list[str]) -> None:
 
 
 @pytest.mark.usefixtures("berlin")
+def test_a_number_out_of_range_is_refused_in_a_sentence(memos: Memos) -> None:
+    for wrong in ("0", "-3", "1001"):
+        refused = memos("recall", "Berlin", "-k", wrong)
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert f"Invalid value for '-k': {wrong} is not between 1 and 1000." in refused.stderr
+    assert "-1 is less than 1." in memos("recall", "Berlin", "--budget", "-1").stderr
+
+
+@pytest.mark.usefixtures("berlin")
 def test_no_query_is_help_not_a_hang(memos: Memos) -> None:
     assert memos("recall", tty=True).exit_code == 2
     assert memos("recall", stdin="  \n").exit_code == 2
