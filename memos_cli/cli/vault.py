@@ -149,17 +149,16 @@ def doctor(
     from memos_cli.ops.doctor import examine
 
     ws = rt.workspace()
-    result = examine(ws, lambda: chosen(rt, ws), repair=repair and not dry_run)
-    if repair and dry_run:
-        rt.out.message("Nothing was changed; the catalog and the tables would be made anew.")
+    result = examine(ws, lambda: chosen(rt, ws), repair=repair, dry_run=dry_run)
     if rt.out.structured:
         rt.out.document({
-            "healthy": result.healthy, "repaired": list(result.repaired),
+            "healthy": result.healthy, "repaired": [] if dry_run else list(result.repaired),
+            **({"would_repair": list(result.repaired)} if dry_run else {}),
             "findings": [asdict(finding) for finding in result.findings],
         })  # fmt: skip
     else:
         for name in result.repaired:
-            rt.out.message(f"Made the {name} anew.")
+            rt.out.message(f"{'Would make' if dry_run else 'Made'} the {name} anew.")
         for finding in result.findings:
             word, style = _MARKS[finding.level]
             line = f"{rt.out.styled(f'{word:5}', style)} {finding.area:12} {one_line(finding.text)}"

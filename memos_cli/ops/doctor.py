@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 Level = Literal["ok", "note", "bad"]
+_DERIVED = ("catalog", "tables")  # what a repair makes anew
 _PACKAGES = ("lancedb", "llama-cpp-python", "pyarrow", "numpy", "GitPython")
 
 
@@ -32,7 +33,10 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """All findings; the vault is `healthy` when none is bad."""
+    """All findings; the vault is `healthy` when none is bad.
+
+    `repaired` names what was made anew, or would have been.
+    """
 
     findings: tuple[Finding, ...]
     repaired: tuple[str, ...]
@@ -43,13 +47,19 @@ class Examined:
         return not any(f.level == "bad" for f in self.findings)
 
 
-def examine(ws: Workspace, model: Callable[[], Model], *, repair: bool = False) -> Examined:
+def examine(
+    ws: Workspace, model: Callable[[], Model], *, repair: bool = False, dry_run: bool = False
+) -> Examined:
     """Looks at everything; `model` finds the chat model, or raises what is wrong with it.
 
-    With `repair` the derived data is thrown away and made anew first.
+    With `repair` the derived data is thrown away and made anew first. With `dry_run` it is not,
+    and the tables are looked at as they lie, where a search would bring them in step.
     """
-    repaired = _repair(ws) if repair else ()
-    findings = [*_git(ws), *_text(ws), *_tables(ws), *_model(model), *_environment()]
+    if repair and not dry_run:
+        _repair(ws)
+    tables = _tables(ws, as_they_lie=dry_run)
+    findings = [*_git(ws), *_text(ws), *tables, *_model(model), *_environment()]
+    repaired = _DERIVED if repair else ()
     return Examined(tuple(findings), repaired)
 
 
@@ -74,13 +84,18 @@ def _text(ws: Workspace) -> Iterator[Finding]:
         yield Finding("text", "ok", f"{ws.catalog.count():,} memories, all readable")
 
 
-def _tables(ws: Workspace) -> Iterator[Finding]:
+def _tables(ws: Workspace, *, as_they_lie: bool) -> Iterator[Finding]:
     from memos_cli.backends.lance import TableError
     from memos_cli.core.rows import key_of
-    from memos_cli.ops.sync import open_index
+    from memos_cli.ops.sync import closed_index, open_index
 
     try:
-        index = open_index(ws)
+        index = closed_index(ws) if as_they_lie else open_index(ws)
+        if as_they_lie and not index.table.exists():
+            yield Finding("tables", "note", "there are none yet; the next search makes them")
+            return
+        if as_they_lie:
+            index.table.open()
         live = index.table.keys()
     except (MemosError, TableError) as error:
         yield Finding("tables", "bad", f"they cannot be read: {error}")
@@ -118,7 +133,7 @@ def _environment() -> Iterator[Finding]:
     yield Finding("environment", "ok", ", ".join(found))
 
 
-def _repair(ws: Workspace) -> tuple[str, ...]:
+def _repair(ws: Workspace) -> None:
     """Drops the tables and the catalog, and builds them from the text."""
     from memos_cli.backends.catalog import Catalog
     from memos_cli.ops.sync import open_index
@@ -130,4 +145,3 @@ def _repair(ws: Workspace) -> tuple[str, ...]:
         ws.catalog = Catalog(place, anew=True)
         ws.refresh()
         open_index(ws)
-    return ("catalog", "tables")

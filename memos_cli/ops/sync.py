@@ -71,12 +71,17 @@ def open_index(ws: Workspace, embedder: Embedder | None = None) -> Index:
     Raises VaultDamagedError or LockTimeoutError only where there is nothing at all to search;
     else what could not be done is in `degraded`.
     """
+    index = closed_index(ws, embedder)
+    sync(index)
+    return index
+
+
+def closed_index(ws: Workspace, embedder: Embedder | None = None) -> Index:
+    """The vault's table as it lies, neither opened nor brought in step."""
     degraded: list[str] = []
     chosen = embedder or ws.around.embedder(ws, degraded) or shipped_embedder(degraded)
     stamp = f"{analysis.ANALYSIS}-{chosen.digest[:12]}"
-    index = Index(ws, Lance(ws.root / "lance", stamp, chosen.dim), chosen, degraded)
-    sync(index)
-    return index
+    return Index(ws, Lance(ws.root / "lance", stamp, chosen.dim), chosen, degraded)
 
 
 def sync(index: Index) -> None:

@@ -292,11 +292,3 @@ def test_keys_that_mean_nothing_are_named_once(memos: Memos, vault: Path) -> Non
     assert added.stderr.count("colour") == 1
     assert "left out: colour, creatd." in added.stderr
     assert memos.ok("add", "--jsonl", stdin='{"text": "three", "tags": ["x"]}').stderr == ""
-
-
-def test_a_dry_repair_changes_nothing(memos: Memos, vault: Path) -> None:
-    memos.add("tea")
-    memos.ok("recall", "tea")
-    before = snapshot(vault)
-    assert "would be made anew" in memos.ok("doctor", "--repair", "--dry-run").stderr
-    assert snapshot(vault) == before
