@@ -273,3 +273,46 @@ def test_our_index_descriptions_are_those_lancedb_knows() -> None:
     assert {f.name for f in fields(IvfSq)} == {n for n in dir(ours) if not n.startswith("__")}
     assert native.BTree.__name__ == BTree.__name__
     assert native.IvfSq.__name__ == IvfSq.__name__
+
+
+def test_the_index_of_vectors_grows_with_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from memos_cli.backends.lance import table as module
+
+    monkeypatch.setattr(module, "VECTOR_INDEX_ROWS", 100)
+    monkeypatch.setattr(module, "PARTITION", 50)
+    dim, random = 16, np.random.default_rng(0)
+    made = Lance(tmp_path / "lance", "test", dim)
+    made.create()
+
+    def fill(start: int, stop: int) -> None:
+        vectors = random.standard_normal((stop - start, dim)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        rows = (record(n, session=f"s{n // 9}") for n in range(start, stop))
+        filled = [replace(r, vector=v.tobytes()) for r, v in zip(rows, vectors, strict=True)]
+        made.write(filled, [], [])
+        made.settle()
+
+    def names() -> set[str]:
+        return {index.name for index in native.run(made._table.list_indices)}
+
+    def exact(asked: np.ndarray, limit: int) -> set[int]:
+        rows = made.within("live")
+        rows.sort(key=lambda row: -float(row.vector.astype(np.float32) @ asked))
+        return {row.row for row in rows[:limit]}
+
+    fill(0, 90)
+    assert names() == {"terms_idx"}
+    for start, stop, expected in (
+        (90, 200, "vector_4"),
+        (200, 700, "vector_4"),
+        (700, 900, "vector_18"),
+    ):
+        fill(start, stop)
+        assert names() == {"terms_idx", "bucket_idx", expected}
+        asked = random.standard_normal(dim).astype(np.float32)
+        asked /= np.linalg.norm(asked)
+        found = set(made.nearest(asked, "live", 50, strict=False))
+        assert len(found & exact(asked, 10)) >= 9
+        assert {row.key for row in made.sessions(["s3"], "live")} == {key(n) for n in range(27, 36)}

@@ -361,7 +361,7 @@ class Lance:
         if "bucket" not in names:
             run(lambda: self._index("bucket", BTree()))
         made, _, before = names.get("vector", "").partition("_")
-        if not made or 4 * int(before) <= clusters:
+        if not before.isdigit() or 4 * int(before) <= clusters:
             if made:
                 run(lambda: self._table.drop_index(names["vector"]))
             run(lambda: self._index("vector", IvfSq(clusters), f"vector_{clusters}"))
