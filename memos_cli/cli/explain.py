@@ -47,7 +47,14 @@ def understood(meant: Meant) -> str:
 
 def expected_json(told: Sequence[Expected]) -> dict[str, Any]:
     """What `--expect` adds to the document."""
-    return {"expected": [{"id": e.id, "rank": e.rank, "why": e.why} for e in told]} if told else {}
+    found = [
+        {
+            "id": e.id, "rank": e.rank, "cause": e.cause, "why": e.why,
+            "score": None if e.score is None else round(e.score, 4),
+        }
+        for e in told
+    ]  # fmt: skip
+    return {"expected": found} if told else {}
 
 
 def print_expected(out: Output, told: Sequence[Expected]) -> None:

@@ -131,11 +131,13 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     for lack in found.degraded:
         rt.out.message(f"Note: {lack}.")
     told = _expected(searcher, found, expect)
-    if not rt.out.json:
-        if explain and found.time:
-            rt.out.message(understood(found.time))
-        print_expected(rt.out, told)
-    _print(rt, ws, found, _Shape(ids or rt.out.quiet, text, explain), told)
+    if explain and found.time and not rt.out.json:
+        rt.out.message(understood(found.time))
+    try:
+        _print(rt, ws, found, _Shape(ids or rt.out.quiet, text, explain), told)
+    finally:
+        if not rt.out.json:
+            print_expected(rt.out, told)
 
 
 def _expected(

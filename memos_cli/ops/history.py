@@ -99,6 +99,18 @@ def _paths_of(ws: Workspace, prefix: str) -> list[str]:
     return [f"memories/*/{wanted}*", f"memories/{wanted}*"]
 
 
+def ids_ever(ws: Workspace, prefix: str) -> tuple[str, ...]:
+    """The ids that begin with `prefix` and that any commit of any branch had, by file names."""
+    wanted = check_prefix(prefix)
+    globs = [f"memories/*/{wanted}*", f"memories/{wanted}*"]
+    options = ["--all", "--format=", "--name-only", "--no-renames", "--relative", "-z"]
+    done = ws.git.run(
+        "log", *options, "--", *globs, env={"GIT_LITERAL_PATHSPECS": "0"}, check=False
+    )
+    paths = done.stdout.decode(errors="replace").split("\0")
+    return ids_of_paths(path.strip("\n") for path in paths)
+
+
 def entry_of(ws: Workspace, commit: Commit) -> Entry:
     """What a commit did, told by its trailers; of one made with plain git by its paths."""
     trailers = commit.trailers

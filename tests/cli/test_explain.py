@@ -122,13 +122,86 @@ def test_what_is_gone_or_was_not_yet_there(memos: Memos, vault: Path) -> None:
     assert told["id"] == old
     assert "is no longer there (forget of user" in str(told["why"])
     assert why(memos, old, "tea", "--at", begin)["rank"] == 1
-    assert "was not there at" in str(why(memos, dog, "tea", "--at", begin)["why"])
+    assert "was not there yet at" in str(why(memos, dog, "tea", "--at", begin)["why"])
+    assert "was no longer there at" in str(why(memos, old, "tea", "--at", "HEAD")["why"])
     memory_file(vault, dog).write_text("no front matter")
     assert "cannot be searched" in str(why(memos, dog, "zebra")["why"])
     for wrong, code in (("zzzz", 3), ("!", 2), ("", 2)):
         refused = memos("recall", "dog", "--expect", wrong)
         assert refused.exit_code == code, wrong
         assert len(refused.stderr.splitlines()) <= 2
+
+
+def test_what_is_on_another_branch_or_was_removed_by_hand(memos: Memos, vault: Path) -> None:
+    git(vault, "switch", "-q", "-c", "maybe")
+    other = memos.add("We could move to Lisbon.")
+    git(vault, "switch", "-q", "-")
+    memos.add("I live in Berlin.")
+    told = why(memos, other[:6], "move to Lisbon")
+    assert (told["id"], told["cause"]) == (other, "gone")
+    assert "`--at maybe` asks there" in str(told["why"])
+    tea = memos.add("I like green tea.")
+    memory_file(vault, tea).unlink()
+    assert "was removed without a commit" in str(why(memos, tea, "tea")["why"])
+
+
+def test_what_was_forgotten_is_found_where_it_is_said_to_be(memos: Memos, vault: Path) -> None:  # noqa: ARG001
+    tea = memos.add("I like green tea.")
+    memos.add("I like green walls.")
+    memos.ok("forget", tea)
+    said = memos.ok("recall", "green tea", "--expect", tea).stderr
+    rev = said.split("`--at ")[1].split("`")[0]
+    assert memos.ok("recall", "green tea", "--at", rev, "--ids", "-k", 1).id == tea
+
+
+def test_a_prefix_of_several_is_refused(memos: Memos, vault: Path) -> None:
+    for end in ("aaaa", "bbbb"):
+        place = vault / "memories" / f"k7d3m2qv{end}.md"
+        place.parent.mkdir(exist_ok=True)
+        text = f'id = "k7d3m2qv{end}"\ncreated = 2026-01-01T00:00:00Z'
+        place.write_text(f"+++\n{text}\n+++\nGreen tea {end}.\n")
+    git(vault, "add", "-A")
+    git(vault, "commit", "-qm", "by hand")
+    for _ in ("there", "gone"):
+        refused = memos("recall", "green tea", "--expect", "k7d3")
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert "k7d3m2qvaaaa, k7d3m2qvbbbb" in refused.stderr
+        memos("forget", "k7d3m2qvaaaa", "k7d3m2qvbbbb")
+
+
+def test_what_another_replaces_stands_behind_it(memos: Memos, vault: Path) -> None:  # noqa: ARG001
+    old = memos.add("I live in Hamburg, in the old town.")
+    new = memos.add("We moved to Berlin.", "--supersedes", old)
+    told = why(memos, old, "where do I live in the old town of Hamburg", "-k", 1)
+    assert told["cause"] == "replaced"
+    assert f"number 2: {new} replaces it and stands before it" in str(told["why"])
+    there = why(memos, old, "where do I live in the old town of Hamburg")
+    assert "is number 2, with a score of" in str(there["why"])
+    assert f"behind {new}, which replaces it" in str(there["why"])
+
+
+def test_the_number_that_is_named_shows_it(memos: Memos, vault: Path) -> None:  # noqa: ARG001
+    ids = [memos.add(f"Tea number {n} is {'green ' * (n % 3)}") for n in range(6)]
+    for id_ in ids:
+        told = why(memos, id_, "green tea", "-k", 1)
+        if told["cause"] == "k":
+            number = int(str(told["why"]).split("`-k ")[1].split("`")[0])
+            found = memos.ok("recall", "green tea", "-k", number, "--ids").lines
+            assert (found[-1], len(found)) == (id_, number)
+            shown = memos.ok("recall", "green tea", "-k", number, "--json").json["results"][-1]
+            assert shown["score"] == told["score"]
+
+
+def test_sentences_come_after_the_results_and_where_there_are_none(
+    memos: Memos,
+    vault: Path,  # noqa: ARG001
+) -> None:
+    dog = memos.add("My dog is called Biscuit.")
+    nothing = memos("recall", "zxqv", "--expect", dog)
+    assert (nothing.exit_code, nothing.stdout) == (3, "")
+    first, last = nothing.stderr.splitlines()
+    assert first.startswith(f"{dog} is no answer: it lacks")
+    assert "No memory answers" in last
 
 
 def test_what_is_no_longer_valid_says_until_when(memos: Memos, vault: Path) -> None:  # noqa: ARG001
