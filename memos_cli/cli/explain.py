@@ -12,20 +12,25 @@ if TYPE_CHECKING:
     from memos_cli.cli.output import Output
     from memos_cli.core.interval import Meant
     from memos_cli.core.query import Hit
+    from memos_cli.core.reasons import Reason
     from memos_cli.ops.expected import Expected
 
 
 def in_a_line(hit: Hit) -> str:
-    """The parts of a score and the matched words, for a pipe."""
-    parts = " ".join(f"{name}={value:.3f}" for name, value in hit.scores.items())
-    return f"{parts} words={one_line(','.join(hit.why))}"
+    """The reasons for a pipe."""
+    return one_line("; ".join(f"{_share(reason)}{reason.told}" for reason in hit.reasons))
 
 
 def print_reasons(out: Output, hit: Hit, margin: int) -> None:
     """A line for each reason: the share of the score and what gives it."""
     for reason in hit.reasons:
-        line = f"{' ' * margin}{reason.share:+.2f}  {one_line(reason.told)}"
+        line = f"{' ' * margin}{_share(reason):6}{one_line(reason.told)}"
         out.raw(out.styled(line, "dim"))
+
+
+def _share(reason: Reason) -> str:
+    """A share of the score, with its sign; nothing for what decides the order beside it."""
+    return f"{reason.share:+.2f} " if reason.share else ""
 
 
 def reasons_json(hit: Hit) -> dict[str, Any]:

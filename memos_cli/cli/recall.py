@@ -124,10 +124,10 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     searcher = open_searcher(rt, ws, rerank=rerank, counted=budget is not None)
     if batch:
         for line in lines:
-            found = searcher.search(replace(chosen, text=line))
+            found = _asked(searcher, replace(chosen, text=line))
             rt.out.object({"memos": 1, **_document(found, ws, _expected(searcher, found, expect))})
         return
-    found = searcher.search(replace(chosen, text=lines[0]))
+    found = _asked(searcher, replace(chosen, text=lines[0]))
     for lack in found.degraded:
         rt.out.message(f"Note: {lack}.")
     told = _expected(searcher, found, expect)
@@ -138,6 +138,15 @@ def recall(  # noqa: PLR0913 - one parameter an option of the contract
     finally:
         if not rt.out.json:
             print_expected(rt.out, told)
+
+
+def _asked(searcher: Searcher, query: Query) -> Recalled:
+    found = searcher.search(query)
+    if not query.explain:
+        return found
+    from memos_cli.ops.explain import completed
+
+    return completed(found)
 
 
 def _expected(

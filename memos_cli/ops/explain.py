@@ -7,21 +7,26 @@ once more for each part, by the ranking itself, and nothing is told that it did 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from memos_cli.core import ranking
-from memos_cli.core.reasons import Reason, reasons
+from memos_cli.core.reasons import Reason, Seen, reasons
 from memos_cli.ops.scoring import stats_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from memos_cli.core.cube import Cube
+    from memos_cli.core.interval import Interval, Meant
     from memos_cli.core.matching import Question
-    from memos_cli.core.ranking import Score
+    from memos_cli.core.query import Hit, Recalled
+    from memos_cli.core.ranking import Row, Score
     from memos_cli.core.weights import Weights
     from memos_cli.ops.scoring import Competing
 
+_ROUNDING: Final = 1e-9
+_MOMENT: Final = timedelta(seconds=1)
 PARTS: Final = (
     "phrase", "around", "after_question", "session", "speaker", "asks", "about_self",
     "length", "priority", "time",
@@ -40,7 +45,8 @@ class Explainer:
         asked: str,
     ) -> None:
         self._question, self._there, self._scores = question, there, scores
-        self._asked = asked
+        self._asked, self._weights = asked, weights
+        self._sessions = ranking.by_session(there.rows.values())
         self._words = self._lexical(weights)
         self._without: dict[str, Mapping[str, Score]] = {}
         for part in PARTS:
@@ -61,7 +67,85 @@ class Explainer:
         shares["text"] = words.text - shares.get("phrase", 0.0)
         shares["akin"] = words.vector
         shares["cosine"] = score.vector - words.vector
+        row = self._there.rows[key]
         later = score.time - words.time
-        shares["interval" if self._asked else "newest"] = later
-        terms = frozenset(self._there.pool[key].terms.split(" "))
-        return reasons(self._question, cube, terms, shares, cosine=score.cosine, asked=self._asked)
+        boost = self._weights.interval / ranking.scale_of(self._weights, note=not row.session)
+        shares["interval"] = boost if self._asked and later > boost - _ROUNDING else 0.0
+        shares["newest"] = later - shares["interval"]
+        around = self._around(row) if row.session else {}
+        seen = Seen(self._there.pool[key].terms, score.cosine, self._asked, around)
+        return reasons(self._question, cube, shares, seen)
+
+    def _around(self, row: Row) -> dict[str, tuple[int, ...]]:
+        """Which terms of the question stand in and around a turn, by the part that counts them."""
+        turns = self._sessions[row.session]
+        at = next(n for n, turn in enumerate(turns) if turn.key == row.key)
+        reach = [at + distance for distance in self._weights.reach]
+        before = turns[at - 1 : at] if at else []
+        return {
+            "around": _held(turns[n] for n in reach if 0 <= n < len(turns)),
+            "after_question": _held(before),
+            "session": _held(turns),
+        }
+
+
+def _held(rows: Iterable[Row]) -> tuple[int, ...]:
+    """The places of the question's terms that any of the rows has."""
+    counts = zip(*(row.match.counts for row in rows), strict=True)
+    return tuple(at for at, column in enumerate(counts) if any(column))
+
+
+def completed(result: Recalled) -> Recalled:
+    """The result with the reasons that only the whole of it shows.
+
+    By which of its dates a memory is of the time that is asked about, what replaces it, and what a
+    reranker made of it.
+    """
+    replaced = {hit.superseded_by: hit.cube.id for hit in reversed(result.results)}
+    hits = []
+    for hit in result.results:
+        found = [_dated(reason, hit.cube, result.time) for reason in hit.reasons]
+        found += _beside_the_score(hit, replaced, result.time)
+        hits.append(replace(hit, reasons=tuple(sorted(found, key=lambda r: -r.share))))
+    return replace(result, results=tuple(hits))
+
+
+def _beside_the_score(
+    hit: Hit, replaced: Mapping[str, str], meant: Meant | None
+) -> Iterator[Reason]:
+    """What has a say in the order, and adds nothing."""
+    if not hit.reasons and meant and not hit.score:
+        yield _dated(Reason("interval", 0.0, ""), hit.cube, meant)
+    if "rerank" in hit.scores:
+        told = f"the reranker, whose order counts, gives it {hit.scores['rerank']:.3f}"
+        yield Reason("rerank", 0.0, told)
+    if hit.cube.id in replaced:
+        told = f"it replaces {replaced[hit.cube.id]}, and stands before it"
+        yield Reason("supersedes", 0.0, told)
+    if hit.superseded_by:
+        yield Reason("superseded_by", 0.0, f"{hit.superseded_by} replaces it, and stands before it")
+
+
+def _dated(reason: Reason, cube: Cube, meant: Meant | None) -> Reason:
+    """The reason with the date that puts the memory into the time asked about."""
+    if reason.part != "interval" or meant is None:
+        return reason
+    from memos_cli.ops.timed import dates
+
+    spans = [span for span in dates(cube) if span.overlaps(meant.interval)]
+    if not spans:
+        return reason
+    holds = cube.valid_from is not None and spans[0].start == cube.valid_from
+    told_of = "it holds" if holds else "it tells of a time"
+    how = "made" if spans[0].holds(cube.created) else told_of
+    told = f'it is of the time "{meant.text}": {how} {_days(spans[0])}'
+    return reason._replace(told=told)
+
+
+def _days(span: Interval) -> str:
+    """The days of an interval, by the local clock."""
+    start = f"{span.start.astimezone():%Y-%m-%d}" if span.start else ""
+    end = f"{(span.end - _MOMENT).astimezone():%Y-%m-%d}" if span.end else ""
+    if start == end:
+        return f"on {start}"
+    return " ".join(filter(None, [start and f"from {start}", end and f"until {end}"]))

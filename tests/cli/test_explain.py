@@ -61,7 +61,9 @@ def test_the_reasons_are_in_a_persons_words(memos: Memos, talk: list[str]) -> No
 
     assert 'has "Ben", "cello"' in told("does Ben play the cello?", talk[1])
     assert "Ben says it" in told("does Ben play the cello?", talk[1])
-    assert "follows a turn that asks" in told("which instrument", talk[1])
+    assert 'it follows a question with "instrument"' in told("which instrument", talk[1])
+    assert 'it and the turns around it have "play", "cello"' in told("play cello", talk[2])
+    assert 'its conversation has "play", "cello"' in told("play cello", talk[3])
     assert '"physician" is near to "doctor"' in told("doctor", talk[2])
     assert "names a time" in told("when did he tune it", talk[3])
     lines = [
@@ -71,7 +73,42 @@ def test_the_reasons_are_in_a_persons_words(memos: Memos, talk: list[str]) -> No
     old, new = (json.loads(x)["id"] for x in memos.ok("add", "--jsonl", stdin="".join(lines)).lines)
     assert "newest of several alike" in told("door code", new)
     assert "newest" not in told("door code", old)
-    assert "dooor read as door" in told("dooor code", new)
+    assert '"dooor" (read as "door"), "code"' in told("dooor code", new)
+    assert '"codes" (here "code")' in told("codes of doors", new)
+    assert 'has "door code" side by side' in told("door code", new)
+    assert 'it is of the time "in February 2026": made on 2026-02-01' in told(
+        "door code in February 2026", new
+    )
+    assert "of the time" not in told("door code in February 2026", old)
+    assert 'of the time "in February 2026": made' in told("what happened in February 2026", new)
+
+
+def test_the_reasons_know_parts_of_words_and_dates_in_a_text(memos: Memos, vault: Path) -> None:  # noqa: ARG001
+    memos.add("私は東京に住んでいます")
+    trip = memos.add("The trip to Rome is on 7 May 2031.")
+    moved = memos.add(
+        "I live in Rome.", "--valid-from", "2019-02-01", "--valid-until", "2020-02-01"
+    )
+    memos.add("I live in Lisbon now.", "--supersedes", moved)
+    assert 'has "東京"' in memos.ok("recall", "東京タワー", "--explain").stdout
+    told = memos.ok("recall", "Rome in May 2031", "--explain", "-k", 1, "--json").json["results"]
+    assert told[0]["id"] == trip
+    assert any("it tells of a time on 2031-05-07" in r["told"] for r in told[0]["explain"])
+    states = ("--state", "expired", "--state", "activated")
+    args = ("recall", "live in Rome in June 2019", "--explain", *states)
+    found = {hit["id"]: hit["explain"] for hit in memos.ok(*args, "--json").json["results"]}
+    parts = {reason["part"]: reason["told"] for reason in found[moved]}
+    assert "it holds from 2019-02-01 until 2020-02-01" in parts["interval"]
+    assert "replaces it, and stands before it" in parts["superseded_by"]
+    assert f"it replaces {moved}, and stands before it" in memos.ok(*args).stdout
+
+
+def test_a_terminal_gets_a_line_for_each_reason(memos: Memos, vault: Path) -> None:  # noqa: ARG001
+    memos.add("I moved to Berlin.")
+    shown = memos.ok("recall", "moving to Berlin", "--explain", tty=True, env={"NO_COLOR": "1"})
+    lines = [line.strip() for line in shown.stdout.splitlines()]
+    assert any(line.startswith("+") and line.endswith('(here "moved"), "Berlin"') for line in lines)
+    assert not any("0.00" in line for line in lines)
 
 
 def test_what_is_there_has_a_place(memos: Memos, vault: Path) -> None:  # noqa: ARG001

@@ -73,8 +73,9 @@ def test_jsonl_is_a_memory_a_line(memos: Memos, berlin: str) -> None:
 def test_explain_names_parts_and_words(memos: Memos, berlin: str) -> None:
     fields = memos.ok("recall", "Berlin moves", "--explain").lines[0].split("\t")
     assert fields[0] == berlin
-    assert fields[3].startswith("text=0.")
-    assert fields[3].endswith("words=Berlin,moves")
+    assert fields[3].startswith("+0.")
+    assert ' has "Berlin", "moves" (here "moved"); +0.' in fields[3]
+    assert " in meaning (0." in fields[3]
     assert memos.ok("recall", "Berlin", "--explain", "--json").json["results"][0]["why"] == [
         "Berlin"
     ]
