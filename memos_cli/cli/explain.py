@@ -15,17 +15,24 @@ if TYPE_CHECKING:
     from memos_cli.core.reasons import Reason
     from memos_cli.ops.expected import Expected
 
+_LEAST = 0.005  # a share that is not 0.00 when it is printed
+
 
 def in_a_line(hit: Hit) -> str:
     """The reasons for a pipe."""
-    return one_line("; ".join(f"{_share(reason)}{reason.told}" for reason in hit.reasons))
+    return one_line("; ".join(f"{_share(reason)}{reason.told}" for reason in _seen(hit)))
 
 
 def print_reasons(out: Output, hit: Hit, margin: int) -> None:
     """A line for each reason: the share of the score and what gives it."""
-    for reason in hit.reasons:
+    for reason in _seen(hit):
         line = f"{' ' * margin}{_share(reason):6}{one_line(reason.told)}"
         out.raw(out.styled(line, "dim"))
+
+
+def _seen(hit: Hit) -> list[Reason]:
+    """The reasons but for those whose share is nothing once it is rounded."""
+    return [r for r in hit.reasons if not r.share or abs(r.share) >= _LEAST]
 
 
 def _share(reason: Reason) -> str:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from memos_cli.core import analysis
+from memos_cli.core.cube import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -126,6 +127,8 @@ def _words(question: Question, cube: Cube, terms: frozenset[str]) -> str:
             told.append(f'"{word}" (read as "{there or right}")')
         elif there and analysis.fold(there) != analysis.fold(word):
             told.append(f'"{word}" (here "{there}")')
+        elif len(own) == 1 and not there and cube.kind is Kind.EPISODE:
+            told.append(f'"{word}" (in its date)')
         else:
             told.append(f'"{word}"')
     if not told:  # of a run of characters without spaces, or of a compound, only a part

@@ -64,6 +64,7 @@ def test_the_reasons_are_in_a_persons_words(memos: Memos, talk: list[str]) -> No
     assert 'it follows a question with "instrument"' in told("which instrument", talk[1])
     assert 'it and the turns around it have "play", "cello"' in told("play cello", talk[2])
     assert 'its conversation has "play", "cello"' in told("play cello", talk[3])
+    assert 'has "May" (in its date)' in told("cello in May", talk[2])
     assert '"physician" is near to "doctor"' in told("doctor", talk[2])
     assert "names a time" in told("when did he tune it", talk[3])
     lines = [
