@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -87,7 +86,9 @@ class Cube:
 
 def new_id() -> str:
     """Sixty random bits as twelve base32 characters."""
-    bits = secrets.randbits(5 * ID_LENGTH)
+    from secrets import randbits  # imports hmac and random, for which reading has no use
+
+    bits = randbits(5 * ID_LENGTH)
     return "".join(ID_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(ID_LENGTH)))
 
 

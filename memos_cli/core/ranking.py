@@ -100,6 +100,10 @@ class Score(NamedTuple):
         return self.text + self.vector + self.context + self.time
 
 
+NO_WORDS: Final = Score(0.0, 0.0, 0.0, 0.0)
+"""Of a memory that was not chosen for its words."""
+
+
 def idf(rows: int, frequency: int) -> float:
     """Lucene's inverse document frequency, never negative; the largest for an unknown term."""
     return math.log(1 + (rows - min(frequency, rows) + 0.5) / (min(frequency, rows) + 0.5))

@@ -10,7 +10,6 @@ A thin grammar of our own around dates, because what it must not find decides: "
 
 from __future__ import annotations
 
-import calendar
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -18,9 +17,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from memos_cli.core.interval import Span
+from memos_cli.core.timehint import DAYS, MAX_TEXT, MONTHS, SEASONS, any_of, may_hold
 from memos_cli.core.units import (
-    MONTHS,
-    SEASONS,
     days_of,
     midnight,
     month_of,
@@ -32,8 +30,6 @@ from memos_cli.core.units import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-MAX_TEXT: Final = 2_000  # characters of a question or memory that are looked at
 
 
 class Reader(Protocol):
@@ -63,7 +59,6 @@ class Event:
     clause: str
 
 
-_DAYS: Final = {name.lower(): n for n, name in enumerate(calendar.day_name)}
 _PARTS: Final = {"morning": (5, 12), "afternoon": (12, 18), "evening": (17, 24), "night": (18, 30)}
 _NUMBERS: Final = {
     "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
@@ -72,18 +67,14 @@ _NUMBERS: Final = {
 _VAGUE: Final = {"couple": (1, 3), "few": (2, 5), "several": (3, 9)}
 
 
-def _any(names: object) -> str:
-    return "|".join(sorted(names, key=len, reverse=True))  # type: ignore[call-overload]
-
-
-_MONTH: Final = rf"(?:{_any(MONTHS)})\b\.?"
+_MONTH: Final = rf"(?:{any_of(MONTHS)})\b\.?"
 _DAY: Final = r"(?:[12][0-9]|3[01]|0?[1-9])(?:st|nd|rd|th)?"
 _YEAR: Final = r"(?:19|20)[0-9]{2}(?![0-9-])"
 _UNIT: Final = r"(?:day|week|fortnight|month|year|decade)s?"
-_AMOUNT: Final = rf"(?:(?:a\ )?couple(?:\ of)?|(?:a\ )?few|several|[0-9]{{1,4}}|{_any(_NUMBERS)})"
+_AMOUNT: Final = rf"(?:(?:a\ )?couple(?:\ of)?|(?:a\ )?few|several|[0-9]{{1,4}}|{any_of(_NUMBERS)})"
 _TERM: Final = rf"""
     (?P<iso>(?<![\w-])(?:19|20)[0-9]{{2}}-[01][0-9](?:-[0-3][0-9])?(?![\w-]))
-  | (?:(?:the\ )?(?P<dmy>(?:{_any(_DAYS)})?,?\ ?{_DAY}(?:\ of)?\ {_MONTH}(?:,?\ {_YEAR})?))
+  | (?:(?:the\ )?(?P<dmy>(?:{any_of(DAYS)})?,?\ ?{_DAY}(?:\ of)?\ {_MONTH}(?:,?\ {_YEAR})?))
   | (?P<mdy>{_MONTH}\ (?:the\ )?{_DAY}(?![0-9:])(?:,?\ {_YEAR})?)
   | (?P<before_day>(?:the\ )?day\ (?P<bd>before\ yesterday|after\ tomorrow))
   | (?P<part_day>this|yesterday|tomorrow|last)\ (?P<part>morning|afternoon|evening|night)
@@ -91,17 +82,17 @@ _TERM: Final = rf"""
   | (?P<ago_n>{_AMOUNT})\ (?P<ago_unit>{_UNIT})\ ago
   | (?:the\ )?(?:last|past)\ (?P<past_n>{_AMOUNT})\ (?P<past_unit>{_UNIT})
   | (?:the\ )?(?P<rel>last|past|previous|this|current|next|coming)\ (?P<rel_unit>
-        day|weekend|week|fortnight|month|quarter|year|decade|{_any(SEASONS)}|{_any(_DAYS)}
-        |{_any(MONTHS)})
-  | (?:the\ )?(?P<season>{_any(SEASONS)})(?:\ (?:of\ )?(?P<season_year>{_YEAR}))
+        day|weekend|week|fortnight|month|quarter|year|decade|{any_of(SEASONS)}|{any_of(DAYS)}
+        |{any_of(MONTHS)})
+  | (?:the\ )?(?P<season>{any_of(SEASONS)})(?:\ (?:of\ )?(?P<season_year>{_YEAR}))
   | (?:(?:early|mid|late)[\ -])?(?P<month>{_MONTH}),?\ (?:of\ )?(?P<month_year>{_YEAR})
   | (?P<weekend>the\ weekend)
 """
 # What stands for a time only after a preposition: "in May", "on Monday", "since 2023".
 _BARE: Final = rf"""
     (?:(?:early|mid|late)[\ -])?(?P<bare_month>{_MONTH})(?!\ (?:be|i|we|you|he|she|they|have|not)\b)
-  | (?P<bare_day>{_any(_DAYS)})s?
-  | (?:the\ )?(?P<bare_season>{_any(SEASONS)})
+  | (?P<bare_day>{any_of(DAYS)})s?
+  | (?:the\ )?(?P<bare_season>{any_of(SEASONS)})
   | (?:the\ year\ )?(?P<bare_year>{_YEAR})
 """
 _FLAGS: Final = re.IGNORECASE | re.VERBOSE
@@ -112,12 +103,6 @@ _PREPOSITION: Final = re.compile(
     re.IGNORECASE,
 )
 _NEXT_TO: Final = re.compile(r"\b(?:the )?(day|week|month|year) (before|after) ", re.IGNORECASE)
-_HINT: Final = re.compile(
-    rf"\b(?:yesterday|today|tonight|tomorrow|ago|weekends?|(?:last|past|previous|this|current|next"
-    rf"|coming)\ \w+|(?:19|20)[0-9]{{2}}|{_any(MONTHS)}|{_any(_DAYS)}|{_any(SEASONS)}"
-    r"|before|after|since|until|while|when|during|around)\b",
-    re.IGNORECASE,
-)
 _WHO: Final = r"(?:i|we|he|she|they|it|my|our|his|her|their|the|a|an|[A-Z][\w'-]+)"
 _EVENT: Final = re.compile(
     rf"(?<![\w-])(?P<rel>(?i:before|after|since|until|till|while|when|during|around))"
@@ -141,11 +126,6 @@ def _term() -> re.Pattern[str]:
 @cache
 def _bare() -> re.Pattern[str]:
     return re.compile(rf"(?:{_TERM}|{_BARE})(?!\w)", _FLAGS)
-
-
-def may_hold(text: str) -> bool:
-    """Whether a text is worth a closer look: it has a word that times are told with."""
-    return _HINT.search(text[:MAX_TEXT]) is not None
 
 
 def find(text: str, now: datetime, read: Reader) -> Phrase | None:
@@ -298,7 +278,7 @@ def _near_span(got: dict[str, str], today: date) -> Span | None:
         ago = {"yesterday": -1, "tomorrow": 1}.get(got["named"], 0)
         return days_of(today + timedelta(days=ago))
     if name := got.get("bare_day"):
-        return days_of(today - timedelta(days=(today.weekday() - _DAYS[name]) % 7))
+        return days_of(today - timedelta(days=(today.weekday() - DAYS[name]) % 7))
     return None
 
 
@@ -336,10 +316,10 @@ def _unit_span(got: dict[str, str], now: datetime) -> Span | None:
 def _relative(unit: str, where: int, now: datetime) -> Span:
     """The one before (-1), at (0) or after (1) now of a unit, season, month or day of the week."""
     today = now.date()
-    if unit in _DAYS:
-        ahead = (_DAYS[unit] - today.weekday()) % 7
+    if unit in DAYS:
+        ahead = (DAYS[unit] - today.weekday()) % 7
         if where == 0:
-            return days_of(today - timedelta(days=today.weekday() - _DAYS[unit]))
+            return days_of(today - timedelta(days=today.weekday() - DAYS[unit]))
         return days_of(today + timedelta(days=(ahead or 7) if where > 0 else (ahead - 7)))
     if unit == "weekend":
         saturday = today + timedelta(days=5 - today.weekday() + 7 * where)

@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import calendar
 from datetime import date, datetime, time, timedelta
-from typing import Final
 
 from memos_cli.core.interval import Span
-
-_LONG: Final = {name.lower(): n for n, name in enumerate(calendar.month_name) if name}
-_SHORT: Final = {name.lower(): n for n, name in enumerate(calendar.month_abbr) if name}
-MONTHS: Final = {**_LONG, **_SHORT, "sept": 9}
-SEASONS: Final = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9, "winter": 12}
-"""The first month of each; the seasons are those of the north."""
+from memos_cli.core.timehint import MONTHS, SEASONS
 
 
 def unit_of(moment: datetime, unit: str) -> Span:

@@ -14,9 +14,9 @@ from memos_cli.core.codec import format_time
 from memos_cli.core.errors import VaultDamagedError
 from memos_cli.core.query import DEFAULT_K, Hit, Query, Recalled
 from memos_cli.core.rows import quote, split_key, where_of
+from memos_cli.core.timehint import may_hold
 from memos_cli.core.weights import FULL, fitted
 from memos_cli.core.when import parse_when
-from memos_cli.ops import timed
 from memos_cli.ops.scoring import LEXICAL, Scorer
 from memos_cli.ops.succession import newest_first
 from memos_cli.ops.sync import Index, embedded_text, open_index, rebuild, sync
@@ -60,7 +60,7 @@ class Ranked:
         """The hits of these rows, but for what does not hold yet."""
         data = self.data([rows[key].row for key in keys]) if keys else {}
         for key in keys:
-            score = self.scores.get(key, timed.NO_WORDS)
+            score = self.scores.get(key, ranking.NO_WORDS)
             hit = _hit(data[rows[key].row], score, self.question)
             if self.reasons:
                 hit = replace(hit, reasons=self.reasons(key, hit.cube))
@@ -152,20 +152,25 @@ class Searcher:
         """What competes for a query, and its time; the memory with the id `more` in any case."""
         scope = self.scorer.scope(query, commit, now)
         question = self.scorer.question(query.text, scope)
-        asked = None
-        if self.weights.interval:
-            asked = timed.understand(query.text, self.scorer, self.index, scope, now)
 
         def named(id_: str) -> Sequence[Found]:
             return self.index.table.within(f"{scope.where} AND id = {quote(id_)}")
 
         data = self.index.table.data
-        if asked and asked.only and (within := timed.within(asked, self.index, scope)):
-            alone = dict.fromkeys(within, timed.NO_WORDS)
-            return Ranked(question, alone, within, data, named), asked
+        asked = None
+        if self.weights.interval and may_hold(query.text):
+            from memos_cli.ops import timed  # its grammar takes longer to compile than a search
+
+            asked = timed.understand(query.text, self.scorer, self.index, scope, now)
+
+            if asked and asked.only and (within := timed.within(asked, self.index, scope)):
+                alone = dict.fromkeys(within, ranking.NO_WORDS)
+                return Ranked(question, alone, within, data, named), asked
         there = self.scorer.competing(question, scope, named(more) if more else ())
         scores = self.scorer.judged(question, there)
         if asked:
+            from memos_cli.ops import timed
+
             scores = timed.boosted(asked, self.index, scores, there.pool, self.weights)
         reasons = None
         if query.explain:
@@ -231,7 +236,7 @@ class Searcher:
 
     def answers(self, score: Score, found: Found) -> bool:
         """Whether there is evidence that a memory answers at all."""
-        if score is timed.NO_WORDS:
+        if score is ranking.NO_WORDS:
             return True
         return ranking.answers(score, note=not found.session, weights=self.weights)
 

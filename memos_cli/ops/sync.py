@@ -8,8 +8,6 @@ or that another analyzer or embedder made, is built anew.
 
 from __future__ import annotations
 
-import secrets
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +32,7 @@ from memos_cli.ops.embedder import shipped_embedder
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
+    from tempfile import TemporaryDirectory
 
     from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.workspace import Workspace
@@ -53,7 +52,7 @@ class Index:
     table: Lance
     embedder: Embedder
     degraded: list[str] = field(default_factory=list)
-    temporary: tempfile.TemporaryDirectory[str] | None = None
+    temporary: TemporaryDirectory[str] | None = None
 
     @property
     def token_path(self) -> str:
@@ -134,7 +133,9 @@ def _in_step(index: Index) -> bool:
 def _without_writing(index: Index, why: str) -> None:
     """Searches what is there; a vault without a usable table gets one that lives as long as we."""
     if not _opens(index):
-        index.temporary = tempfile.TemporaryDirectory(prefix="memos-")
+        from tempfile import TemporaryDirectory
+
+        index.temporary = TemporaryDirectory(prefix="memos-")
         index.table.folder = Path(index.temporary.name) / "lance"
         index.table.create()
         _catch_up(index)
@@ -155,7 +156,9 @@ def rebuild(index: Index, why: str = "") -> None:
         index.ws.catalog.reset_synced()
         index.ws.catalog.count_terms({}, anew=True)
         if index.temporary is None:
-            token = secrets.token_hex(8)
+            from secrets import token_hex
+
+            token = token_hex(8)
             index.ws.files.write(index.token_path, token.encode())
             index.ws.catalog.set_meta(MADE_HERE_META, token)
         _write_difference(index)

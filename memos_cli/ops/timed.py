@@ -14,13 +14,13 @@ from memos_cli.backends.dates import read_date
 from memos_cli.core import analysis, codec, ranking, timephrase
 from memos_cli.core.interval import Interval, Meant
 from memos_cli.core.matching import Question
-from memos_cli.core.ranking import Score
 from memos_cli.core.rows import micros
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from memos_cli.core.cube import Cube
+    from memos_cli.core.ranking import Score
     from memos_cli.core.rows import Found
     from memos_cli.core.timephrase import Event
     from memos_cli.core.weights import Weights
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 JUDGED: Final = 200  # of the best so far, whose dates are looked at
 ANCHOR: Final = 0.35  # the least score of the memory that tells the event of "before I moved"
-NO_WORDS: Final = Score(0.0, 0.0, 0.0, 0.0)  # of a memory that was not chosen for its words
 _SPREAD: Final = timedelta(days=15)  # around the day of an event that lasted: "when I was in ..."
 # Words that ask for whatever there is, in their stems.
 _ANYTHING: Final = frozenset(
@@ -52,8 +51,6 @@ def understand(
     text: str, scorer: Scorer, index: Index, scope: Scope, now: datetime
 ) -> Asked | None:
     """The time that a question asks about at the moment `now`; None where it names none."""
-    if not timephrase.may_hold(text):
-        return None
     local = now.astimezone().replace(tzinfo=None)
     phrase = timephrase.find(text, local, read_date)
     if phrase is not None:

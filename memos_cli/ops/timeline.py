@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.backends.history import differences
-from memos_cli.core import analysis, codec, timephrase
+from memos_cli.core import analysis, codec, timehint
 from memos_cli.core.cube import is_memory
 from memos_cli.core.matching import Question, one_edit, spelled_like, within
 from memos_cli.core.rows import Totals, among, doubles, key_of, micros, split_key
@@ -60,7 +60,7 @@ class Timeline:
     def _replayable(self) -> bool:
         """Whether few enough rows are there, and the question is not about a stretch of time."""
         few = self._searcher.index.table.rows() <= ROWS
-        return few and not timephrase.may_hold(self._query.text)
+        return few and not timehint.may_hold(self._query.text)
 
     def enter(self, commit: Commit) -> None:
         """Goes back to a commit and its parents: `answer` knows these from now on."""

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memos_cli.backends.dates import read_date
-from memos_cli.core import timephrase
+from memos_cli.core import timehint, timephrase
 from memos_cli.core.interval import Interval, Span
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_what_an_expression_means(text: str, start: str, end: str) -> None:
     span = found(text)
     wanted = [None if edge == "-" else datetime.fromisoformat(edge) for edge in (start, end)]
     assert span == Span(*wanted)
-    assert timephrase.may_hold(text)
+    assert timehint.may_hold(text)
 
 
 @pytest.mark.parametrize("text", NONE)
