@@ -29,7 +29,7 @@ def talk(memos: Memos, vault: Path) -> list[str]:  # noqa: ARG001 - the vault is
     ]  # fmt: skip
     rows = [
         {"text": text, "kind": "episode", "source": "chat:x", "speaker": who,
-         "created": f"2026-05-01T12:00:0{at}Z"}
+         "created": f"2026-06-01T12:00:0{at}Z"}
         for at, (who, text) in enumerate(turns)
     ]  # fmt: skip
     added = memos.ok("add", "--jsonl", stdin="".join(f"{json.dumps(row)}\n" for row in rows))
@@ -41,7 +41,7 @@ def test_the_shares_of_the_reasons_add_up(memos: Memos, talk: list[str]) -> None
     memos.add("The door code is 9876.")
     for question in (
         "Which instrument does Ben play?", "door code", "doctor", "when did Ben tune the cello",
-        "what did Ada say in May 2026", "dor code",
+        "what did Ada say in June 2026", "dor code",
     ):  # fmt: skip
         results = memos.ok("recall", question, "--explain", "--json").json["results"]
         assert results
@@ -64,7 +64,7 @@ def test_the_reasons_are_in_a_persons_words(memos: Memos, talk: list[str]) -> No
     assert 'it follows a question with "instrument"' in told("which instrument", talk[1])
     assert 'it and the turns around it have "play", "cello"' in told("play cello", talk[2])
     assert 'its conversation has "play", "cello"' in told("play cello", talk[3])
-    assert 'has "May" (in its date)' in told("cello in May", talk[2])
+    assert 'has "June" (in its date)' in told("cello in June", talk[2])
     assert '"physician" is near to "doctor"' in told("doctor", talk[2])
     assert "names a time" in told("when did he tune it", talk[3])
     lines = [
