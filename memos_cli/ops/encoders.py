@@ -141,7 +141,7 @@ class GgufEmbedder:
     Words near in sense are still those of the package's own embedder: they come from word vectors.
     """
 
-    weights: Mapping[str, float] = {"near": 0.23}
+    weights: Mapping[str, float] = {"near": 0.23, "cover": 0.0}
     batch: int = _BATCH
 
     def __init__(self, encoder: Encoder, manner: Manner, digest: str) -> None:
