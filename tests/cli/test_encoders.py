@@ -150,7 +150,7 @@ def test_a_reranker_orders_the_best(memos: Memos, models: Path) -> None:
     assert found(memos, "--rerank", "--budget", "30")[0] == best
     lines = memos.ok("recall", "--rerank", "--batch", stdin="berlin\ntea\n").jsonl
     assert lines[0]["results"][0]["text"] == best
-    assert "rerank=" in memos.ok("recall", "berlin", "--rerank", "--explain").stdout
+    assert "the reranker" in memos.ok("recall", "berlin", "--rerank", "--explain").stdout
     memos.ok("model", "use", "none", "--reranker")
     assert memos("recall", "berlin", "--rerank").exit_code == 7
 
