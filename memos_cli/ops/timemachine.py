@@ -122,6 +122,23 @@ class _Undo:
         for oid in oids:
             for delta in ws.git.deltas(single_parent(ws, oid), oid):
                 self._take_back(delta, oid)
+        self._refuse_twins()
+
+    def _refuse_twins(self) -> None:
+        """ConflictError where a memory would come back that lies under another name by now."""
+        for path, data in self.contents.items():
+            if data is None or path in self.now or not path.startswith("memories/"):
+                continue
+            try:
+                id_ = codec.parse(data).id
+            except codec.CodecError:
+                continue
+            for entry in self.ws.catalog.with_prefix(id_):
+                if entry.path != path and self.contents.get(entry.path, b"") is not None:
+                    msg = f"{id_} is in {entry.path} now; nothing was changed."
+                    raise ConflictError(
+                        msg, hint="Its file was renamed since: rename it back, or edit it."
+                    )
 
     def _take_back(self, delta: Delta, oid: str) -> None:
         """Undoes one commit's change of one path on top of what is decided so far."""

@@ -237,3 +237,22 @@ def test_dates_as_revisions(memos: Memos, vault: Path) -> None:
         shown = memos.ok("show", "0000", "--at", when, "--json").json["memories"][0]
         assert shown["text"] == f"day {day}"
     assert memos("show", "0000", "--at", "2026-09-30").exit_code == 2
+
+
+def test_undoing_makes_no_second_file_of_a_memory_that_was_renamed(
+    memos: Memos, vault: Path
+) -> None:
+    id_ = memos.add("I like tea.")
+    place = memory_file(vault, id_)
+    data = place.read_bytes()
+    memos.ok("forget", id_)
+    other = place.with_name(f"{id_}-renamed.md")
+    other.parent.mkdir(exist_ok=True)
+    other.write_bytes(data)
+    git(vault, "add", "-A")
+    git(vault, "commit", "-qm", "it came back under another name")
+    before = snapshot(vault)
+    refused = memos("undo")
+    assert refused.exit_code == 5
+    assert f"{id_}-renamed.md now; nothing was changed" in refused.stderr
+    assert snapshot(vault) == before
