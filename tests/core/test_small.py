@@ -91,7 +91,7 @@ def test_rejected_texts_are_known_again_and_tell_nothing() -> None:
     assert is_rejected(data, "my  pin IS 1234!")
     assert not is_rejected(data, "My PIN is 1235.")
     assert not is_rejected(None, "anything")
-    assert b"1234" not in data
+    assert b"pin" not in data.lower()  # no digits: a hash may hold any four of them
     assert add_rejected(data, "MY PIN is 1234") == data
     both = add_rejected(data, "other")
     assert both.startswith(data)
