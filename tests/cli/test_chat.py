@@ -243,7 +243,7 @@ def test_ctrl_c_stops_a_one_shot_answer_and_saves_it(chat: Memos) -> None:
     assert process.stdout is not None
     assert process.stdout.read(4)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     assert process.returncode == STOPPED
     said = chat.ok("sessions", "cut", "--json").json["said"]
     assert said[1]["interrupted"]
@@ -262,7 +262,7 @@ class Terminal:
             encoding="utf-8",
             codec_errors="replace",
             dimensions=(30, 100),
-            timeout=30,
+            timeout=120,
         )
         self.ready()
 
@@ -315,7 +315,7 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
     for number in range(2):
         terminal.child.send(f"Tell me story {number}\r")
         terminal.child.expect_exact("\x1b[?2004l")
-        time.sleep(0.4)
+        terminal.child.expect("[^\x00-\x7f]")  # the endless model has begun to babble
         terminal.child.sendintr()
         terminal.child.expect("\\(stopped\\)")
         terminal.ready()

@@ -179,7 +179,7 @@ def test_forget_with_reason_and_rejection(memos: Memos, vault: Path) -> None:
     assert "Memos-Reason: too private" in message
     rejected = (vault / "rejected.txt").read_text()
     assert len(rejected.split("\n")) == 4
-    assert "1234" not in rejected
+    assert "pin" not in rejected.lower()  # no digits: a hash may hold any four of them
     memos.ok("undo")
     assert shown(memos, one)["text"] == "My PIN is 1234."
     assert not (vault / "rejected.txt").exists()
