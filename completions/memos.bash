@@ -106,7 +106,7 @@ _memos() {
   if [[ -z $plain ]]; then
     case "$name" in
       "init") words="--nested --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --supersedes --lines --jsonl --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --help -h" ;;
+      "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --supersedes --lines --jsonl --allow-secret --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --help -h" ;;
       "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --expect --rerank --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;

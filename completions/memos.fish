@@ -44,6 +44,7 @@ complete -c memos -n '__fish_seen_subcommand_from add' -l link -x -d 'An id it b
 complete -c memos -n '__fish_seen_subcommand_from add' -l supersedes -x -d 'An id it replaces; that one ranks below it.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l lines -d 'One memory a line of stdin.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l jsonl -d 'Each line of stdin is {text, kind, tags, created, ...}.'
+complete -c memos -n '__fish_seen_subcommand_from add' -l allow-secret -d 'Store it though it holds a key or a token.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l dry-run -s n -d 'Change nothing.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l vault -s C -r -F -d 'The vault to work on.'
 complete -c memos -n '__fish_seen_subcommand_from add' -l as -x -d 'Who acts.'

@@ -49,7 +49,8 @@ class Vault:
         vault = cls(root, {**environment(root.parent, root), **env})
         vault.run(["init", str(root)], "", Cost())
         lines = "".join(json.dumps(memory.line) + "\n" for memory in corpus.memories)
-        added = vault.run(["add", "--jsonl"], lines, cost, len(corpus.memories)).splitlines()
+        command = ["add", "--jsonl", "--allow-secret"]
+        added = vault.run(command, lines, cost, len(corpus.memories)).splitlines()
         ids = (json.loads(row)["id"] for row in added)
         vault.keys = dict(zip(ids, (m.key for m in corpus.memories), strict=True))
         vault._supersede(corpus)

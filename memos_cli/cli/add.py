@@ -63,6 +63,9 @@ def add(  # noqa: PLR0913 - one parameter an option of the contract
         bool,
         typer.Option("--jsonl", help="Each line of stdin is {text, kind, tags, created, ...}."),
     ] = False,
+    allow_secret: Annotated[
+        bool, typer.Option("--allow-secret", help="Store it though it holds a key or a token.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", "-n", help="Change nothing.")] = False,
 ) -> None:
     """Remember something; prints its id."""
@@ -76,7 +79,7 @@ def add(  # noqa: PLR0913 - one parameter an option of the contract
         "valid_from": require_when(valid_from, now, start=True) if valid_from else None,
         "valid_until": require_when(valid_until, now) if valid_until else None,
         "expires": now + parse_duration(ttl) if ttl else None, "links": tuple(link or ()),
-        "supersedes": tuple(supersedes or ()),
+        "supersedes": tuple(supersedes or ()), "allow_secret": allow_secret,
     }  # fmt: skip
     given = decode_utf8(rt.text_or_stdin(text), "The text" if text not in (None, "-") else "stdin")
     if jsonl:

@@ -36,6 +36,8 @@ def say(
         rt.out.message("(stopped)")
     elif reply.truncated:
         rt.out.message("(the answer reached its longest length; see --max-tokens)")
+    for kind in reply.withheld:
+        rt.out.message(f"The message holds {kind}: it is not kept, in no memory and no transcript.")
     for cube in reply.learnt:
         verb = "proposed" if cube.state is State.GENERATED else "remembered"
         if conversation.options.dry_run:
@@ -68,5 +70,6 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         "interrupted": reply.interrupted,
         "truncated": reply.truncated,
         "degraded": list(reply.degraded),
+        "withheld": list(reply.withheld),
         "commit": reply.commit,
     }  # fmt: skip

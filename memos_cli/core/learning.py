@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from memos_cli.core import analysis, nano
+from memos_cli.core import analysis, nano, secrets
 from memos_cli.core.cube import Kind
 from memos_cli.core.rejected import plain
 
@@ -74,5 +74,7 @@ def _is_statement(sentence: str) -> bool:
     greeting = _SMALL_TALK.match(sentence)
     told = sentence[greeting.end() :].lstrip(" ,.!;:-") if greeting else sentence
     if len(told.split()) < MIN_WORDS or analysis.is_question(told):
+        return False
+    if secrets.MARK in told:
         return False
     return _ASKS.match(told) is None

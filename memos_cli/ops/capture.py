@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memos_cli.core import codec
+from memos_cli.core import codec, secrets
 from memos_cli.core.cube import (
     MAX_HEADER_BYTES,
     Cube,
@@ -61,6 +61,7 @@ class NewMemory:
     supersedes: tuple[str, ...] = ()
     author: str | None = None
     line: int | None = None
+    allow_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +120,29 @@ def _supersede(tx: Transaction, cube: Cube) -> tuple[str, ...]:
 def check_text(item: NewMemory) -> None:
     """Raises what `add` would for a text that cannot be stored."""
     with _naming_the_line(item):
+        _refuse_secret(item)
         clean_text(item.text)
 
 
 def _checked(ws: Workspace, item: NewMemory) -> Cube:
     """The memory, or the reason why it cannot be one."""
     with _naming_the_line(item):
+        _refuse_secret(item)
         cube = _cube(ws, item)
         header = len(codec.render(cube)) - len(cube.text.encode())
         if header > MAX_HEADER_BYTES:
             msg = f"Its metadata takes {header:,} bytes; at most {MAX_HEADER_BYTES:,} are allowed."
             raise RefusedError(msg, hint="What is long belongs in the text.")
     return cube
+
+
+def _refuse_secret(item: NewMemory) -> None:
+    if item.allow_secret:
+        return
+    found = [*secrets.find(item.text), *secrets.find(item.title)]
+    if found:
+        msg = f"This holds {found[0].kind}, and what is in a vault's history stays there."
+        raise RefusedError(msg, hint="Leave it out, or add it with --allow-secret.")
 
 
 @contextmanager

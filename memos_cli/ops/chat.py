@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from memos_cli.core import analysis, codec, learning
+from memos_cli.core import analysis, codec, learning, secrets
 from memos_cli.core.cube import Cube, State, clean_text, new_id, path_of, subject_line
 from memos_cli.core.prompt import Turn
 from memos_cli.core.query import DEFAULT_K, Query
@@ -65,7 +65,8 @@ class Reply:
     """What a turn brought: the answer, the memories behind it, what was learnt, what it cost.
 
     `learnt` is what was added, in state `activated` or `generated`. `commit` is None where nothing
-    was saved. Times in seconds.
+    was saved. `withheld` names the kinds of secrets in the message ("a GitHub token"), which the
+    transcript does not hold and nothing was learnt of. Times in seconds.
     """
 
     answer: str
@@ -78,6 +79,7 @@ class Reply:
     interrupted: bool = False
     truncated: bool = False
     commit: str | None = None
+    withheld: tuple[str, ...] = ()
 
 
 class Conversation:
@@ -110,7 +112,8 @@ class Conversation:
         watch = watch or Watch()
         started, asked_at = time.perf_counter(), self.ws.now()
         text = clean_text(message)
-        stored = self.stored or begin(self.ws, text)
+        kept, withheld = secrets.mask(text)
+        stored = self.stored or begin(self.ws, kept)
         recalled, degraded = self._recall(text)
         turns = [Turn(t.role, t.text) for t in stored.session.turns] + [Turn("user", text)]
         asked = Asked(
@@ -119,11 +122,11 @@ class Conversation:
             turns=turns,
         )
         answer = self._voice.answer(asked, self.options.manner, watch)
-        sentences = () if answer.interrupted else self._propose(text, asked, watch)
+        sentences = () if answer.interrupted else self._propose(kept, asked, watch)
         said = (
-            Said("user", text, asked_at),
-            Said("assistant", answer.text, self.ws.now(), answer.memories, self.model,
-                 interrupted=answer.interrupted),
+            Said("user", kept, asked_at),
+            Said("assistant", secrets.mask(answer.text)[0], self.ws.now(), answer.memories,
+                 self.model, interrupted=answer.interrupted),
         )  # fmt: skip
         learnt, commit = self._save(stored, said, sentences)
         return Reply(
@@ -137,6 +140,7 @@ class Conversation:
             interrupted=answer.interrupted,
             truncated=answer.truncated,
             commit=commit,
+            withheld=withheld,
         )
 
     def search(self, text: str) -> tuple[Recalled, ...]:

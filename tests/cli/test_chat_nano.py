@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memos_cli.ops.models import SHIPPED
+from tests.harness import git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,3 +94,14 @@ def test_a_reverted_memory_is_not_answered_from(known: Memos) -> None:
     known.ok("forget", boss)
     assert known.ok("chat", "Who is my boss?").stdout.strip() == UNKNOWN
     known.ok("undo")
+
+
+def test_a_secret_told_in_a_chat_is_kept_nowhere(memos: Memos, vault: Path) -> None:
+    secret = "ghp_" + "aB3" * 12
+    told = memos.ok("chat", f"My deploy token is {secret}. My sister Ann lives in Oslo.", "--json")
+    assert told.json["withheld"] == ["a GitHub token"]
+    assert [item["text"] for item in told.json["proposed"]] == ["My sister Ann lives in Oslo."]
+    files = [p for p in vault.rglob("*") if p.is_file()]
+    assert not [p for p in files if secret.encode() in p.read_bytes()]
+    assert not any(secret in row for row in git(vault, "log", "-p", "--all").split("\n"))
+    assert "is not kept" in memos.ok("chat", f"again {secret}").stderr

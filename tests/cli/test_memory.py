@@ -292,3 +292,21 @@ def test_keys_that_mean_nothing_are_named_once(memos: Memos, vault: Path) -> Non
     assert added.stderr.count("colour") == 1
     assert "left out: colour, creatd." in added.stderr
     assert memos.ok("add", "--jsonl", stdin='{"text": "three", "tags": ["x"]}').stderr == ""
+
+
+SECRET = "ghp_" + "aB3" * 12
+
+
+def test_a_secret_is_refused_and_not_repeated(memos: Memos, vault: Path) -> None:
+    before = snapshot(vault)
+    refused = memos("add", f"deploy with {SECRET}")
+    assert refused.exit_code == 4
+    assert "a GitHub token" in refused.stderr
+    assert "--allow-secret" in refused.stderr
+    assert SECRET not in refused.stdout + refused.stderr
+    batch = memos("add", "--lines", stdin=f"I like tea.\nuse {SECRET}\n")
+    assert batch.exit_code == 4
+    assert "Line 2" in batch.stderr
+    assert snapshot(vault) == before
+    memos.ok("add", f"deploy with {SECRET}", "--allow-secret")
+    memos.add("The wifi password is tulip-boat-77.")
