@@ -136,3 +136,52 @@ def write_tiny(path: Path, seed: int = 0, *, context: int = 512, **values: Any) 
     """Write the model to `path` and return it."""
     path.write_bytes(tiny(seed, context=context, **values).build())
     return path
+
+
+def parrot(text: str, *, context: int = 2048) -> Gguf:
+    """A model that says `text` (but for a character or two), whatever it is asked.
+
+    Each token stands for a place in the text, and the output layer knows which one comes next.
+    """
+    pieces: list[str] = []
+    stand_in = byte_tokens()
+    piece = ""
+    for byte in text.encode():
+        piece += stand_in[byte]
+        if len(piece) > 1 and piece not in pieces:  # no token may be there twice
+            pieces.append(piece)
+            piece = ""
+    unused = [f"<|unused{n}|>" for n in range(-(256 + len(pieces) + len(SPECIALS)) % 8)]
+    tokens = [*stand_in, *pieces, *unused, *SPECIALS]
+    size, end = len(tokens), tokens.index("<|im_end|>")
+    metadata = tiny(context=context).values | {
+        "general.name": "parrot",
+        "llama.block_count": 1,
+        "llama.embedding_length": size,
+        "llama.feed_forward_length": 4,
+        "llama.rope.dimension_count": size // 4,
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.token_type": [1] * (len(tokens) - len(SPECIALS)) + [3] * len(SPECIALS),
+        "tokenizer.ggml.eos_token_id": end,
+        "tokenizer.ggml.merges": ["Ġ t"],
+    }
+    spoken = list(range(256, 256 + len(pieces)))
+    follows = dict(zip([10, *spoken], [*spoken, end], strict=True))  # it begins after a line end
+    output = np.zeros((size, size))
+    for token in range(size):
+        output[follows.get(token, end), token] = 10
+    tensors = {
+        "token_embd.weight": np.eye(size),
+        "blk.0.attn_norm.weight": np.ones(size),
+        "blk.0.attn_q.weight": np.zeros((size, size)),
+        "blk.0.attn_k.weight": np.zeros((size // 2, size)),
+        "blk.0.attn_v.weight": np.zeros((size // 2, size)),
+        "blk.0.attn_output.weight": np.zeros((size, size)),
+        "blk.0.ffn_norm.weight": np.ones(size),
+        "blk.0.ffn_gate.weight": np.zeros((4, size)),
+        "blk.0.ffn_up.weight": np.zeros((4, size)),
+        "blk.0.ffn_down.weight": np.zeros((size, 4)),
+        "output_norm.weight": np.ones(size),
+        "output.weight": output,
+    }
+    return Gguf(metadata, tensors)

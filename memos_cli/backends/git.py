@@ -319,9 +319,9 @@ class Git:
         ]
         if lines:
             stdin = "".join(lines).encode(errors="surrogateescape")
-            self.run("update-index", "-z", "--index-info", stdin=stdin, env=self._no_filters())
+            self.run("update-index", "-z", "--index-info", stdin=stdin, env=self.no_filters())
 
-    def _no_filters(self) -> dict[str, str]:
+    def no_filters(self) -> dict[str, str]:
         """Takes the programs from the filters of the configuration.
 
         Who writes an index compares files that changed just before it with their blobs, and git

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memos_cli.cli.chatmodel import ChatModel
 from memos_cli.cli.memory import DryRun
-from memos_cli.cli.model import chosen
-from memos_cli.cli.places import places
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.turns import reply_json, say
 from memos_cli.core.cube import decode_utf8, lines_of
@@ -111,12 +110,13 @@ def chat(  # noqa: PLR0913 - one parameter an option of the contract
     from memos_cli.ops.sessions import Choice, choose
 
     stored = choose(ws, Choice(session, new, last))
-    with _open(rt, ws, model, replace(told, manner=manner), reuse=not no_kv) as conversation:
+    opened = _open(rt, ws, model, replace(told, manner=manner), reuse=not no_kv)
+    with opened as (conversation, chat_model):
         conversation.stored = stored
         if messages is None:
             from memos_cli.cli.repl import Repl
 
-            Repl(rt, conversation).run()
+            Repl(rt, conversation, chat_model).run()
         else:
             _say_all(rt, conversation, messages, one_a_line=lines)
 
@@ -167,20 +167,16 @@ def _options(rt: Runtime, ws: Workspace, capture: str | None, k: int | None) -> 
 @contextmanager
 def _open(
     rt: Runtime, ws: Workspace, choice: str | None, options: Options, *, reuse: bool
-) -> Iterator[Conversation]:
+) -> Iterator[tuple[Conversation, ChatModel]]:
     """A conversation with the model that the command line or the settings name."""
     from memos_cli.ops.chat import Conversation
-    from memos_cli.ops.models import engine_log, load
-    from memos_cli.ops.voices import voice_of
+    from memos_cli.ops.models import engine_log
 
-    where = places(rt.settings)
-    model = chosen(rt, ws, choice)
-    context = rt.settings.value("chat.context", ws.config)[0]
-    with load(model, where, context=context, notify=rt.out.message) as engine:
-        engine.reuse = reuse
-        if model.is_nano:
+    with ChatModel(rt, ws, reuse=reuse) as model:
+        voice = model.open(choice)
+        if model.found.is_nano:
             _tell_once(rt, ws)
-        yield Conversation(ws, voice_of(model, engine), model=model.name, options=options)
+        yield Conversation(ws, voice, model=model.found.name, options=options), model
     if rt.out.debug:
         rt.out.message(engine_log())
 

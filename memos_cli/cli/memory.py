@@ -100,7 +100,7 @@ def edit(
     before = None
     if text is None and rt.settings.env.stdin_is_terminal:
         before = ws.load(id)[1].text
-        new = _from_editor(rt, before)
+        new = from_editor(rt, before)
     else:
         new = decode_utf8(rt.text_or_stdin(text), "The text")
     result = edit_memory(ws, id, new, before=before, dry_run=dry_run)
@@ -115,7 +115,8 @@ def edit(
         rt.out.message(f"Nothing was changed; it would become: {subject_line(result.after)}")
 
 
-def _from_editor(rt: Runtime, text: str) -> str:
+def from_editor(rt: Runtime, text: str) -> str:
+    """`text` as the person leaves it in their editor. Raises MemosError where that fails."""
     environ = rt.settings.env.environ
     editor = environ.get("VISUAL") or environ.get("EDITOR") or "vi"
     with tempfile.TemporaryDirectory() as folder:

@@ -39,7 +39,7 @@ class Output:
         self.quiet = flags.quiet
         self.debug = flags.debug
         self.is_terminal = self._env.stdout is not None and self._env.stdout.isatty()
-        self._colour = settings.colour(self._env.stdout)
+        self.colour = settings.colour(self._env.stdout)
         self._error_colour = settings.colour(self._env.stderr)
 
     @property
@@ -61,9 +61,14 @@ class Output:
         self._env.stdout.write(visible(piece))
         self._env.stdout.flush()
 
+    def paint(self, text: str) -> None:
+        """What is safe and styled already, as it is and at once: for a terminal alone."""
+        self._env.stdout.write(text)
+        self._env.stdout.flush()
+
     def styled(self, text: str, *styles: str) -> str:
         """`text`, safe, in a style where stdout takes colour. Print it with `raw`."""
-        return _wrap_style(visible(text), styles, on=self._colour)
+        return _wrap_style(visible(text), styles, on=self.colour)
 
     def raw(self, text: str = "") -> None:
         """A line made of `styled` pieces."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from memos_cli.cli.interrupt import Interrupts, interruptible
@@ -10,6 +12,8 @@ from memos_cli.core.cube import State
 from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from memos_cli.cli.runtime import Runtime
     from memos_cli.ops.chat import Conversation, Reply
 
@@ -25,11 +29,9 @@ def say(
     """One turn: the answer on stdout as it comes, what was learnt and what is amiss on stderr."""
     from memos_cli.ops.voices import Watch
 
-    with interruptible(interrupts or Interrupts()) as pressed:
-        on_text = rt.out.stream if stream else (lambda _piece: None)
-        reply = conversation.say(message, Watch(on_text, pressed))
-    if stream:
-        rt.out.stream("\n")
+    interrupts = interrupts or Interrupts()
+    with interruptible(interrupts), _shown(rt, conversation, stream=stream) as on_text:
+        reply = conversation.say(message, Watch(on_text, interrupts))
     for problem in reply.degraded:
         rt.out.message(f"memos: {problem}")
     if reply.interrupted:
@@ -44,6 +46,27 @@ def say(
             verb = f"would have {verb}"
         rt.out.message(f"{verb} {short_id(conversation.ws, cube.id)}  {one_line(cube.text)}")
     return reply
+
+
+@contextmanager
+def _shown(
+    rt: Runtime, conversation: Conversation, *, stream: bool
+) -> Iterator[Callable[[str], None]]:
+    """What takes the pieces of an answer: Markdown on a terminal with colour, else as they are."""
+    if not stream:
+        yield lambda _piece: None
+        return
+    if not (rt.out.is_terminal and rt.out.colour and conversation.markdown):
+        yield rt.out.stream
+        rt.out.stream("\n")
+        return
+    from memos_cli.cli.markdown import MarkdownView
+
+    view = MarkdownView(rt.out.paint, get_terminal_size, rt.settings.env.environ)
+    try:
+        yield view.feed
+    finally:
+        view.finish()
 
 
 def reply_json(reply: Reply) -> dict[str, Any]:

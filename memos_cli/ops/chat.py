@@ -102,6 +102,15 @@ class Conversation:
         self._voice = voice
         self._searcher: Searcher | None = None
 
+    @property
+    def markdown(self) -> bool:
+        """Whether the answers are Markdown."""
+        return self._voice.markdown
+
+    def use(self, voice: Voice, model: str) -> None:
+        """Go on with another model; what was said so far stays."""
+        self._voice, self.model = voice, model
+
     def say(self, message: str, watch: Watch | None = None) -> Reply:
         """Answer `message`, remember it, and save the turn in one commit.
 

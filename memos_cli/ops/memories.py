@@ -1,8 +1,8 @@
-"""Looking at one memory, changing its words, and forgetting it."""
+"""Looking at one memory, changing its words, pinning and forgetting it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
@@ -51,6 +51,14 @@ class Forgotten:
     """What was removed from the vault as it is now; history keeps it."""
 
     cubes: tuple[Cube, ...]
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pinned:
+    """A memory that was pinned or, `cube.pinned` false, unpinned."""
+
+    cube: Cube
     commit: str | None
 
 
@@ -129,6 +137,23 @@ def edit(
         tx.expect(entry.path, ws.git.blob_id(data))
         tx.write(entry.path, codec.update(data, text=clean))
     return Edited(cube.id, cube.text, clean, tx.commit)
+
+
+def toggle_pin(ws: Workspace, prefix: str, *, dry_run: bool = False) -> Pinned:
+    """Pins a memory, so that it stands in every chat prompt; unpins one that is pinned.
+
+    Raises RefusedError for a frozen memory, ConflictError where its file has uncommitted changes.
+    """
+    entry, cube, data = ws.load(prefix)
+    refuse_frozen(cube)
+    changed = replace(cube, pinned=not cube.pinned)
+    if dry_run:
+        return Pinned(changed, None)
+    with change(ws, "pin" if changed.pinned else "unpin", subject_line(cube.text)) as tx:
+        tx.ids = [cube.id]
+        tx.expect(entry.path, ws.git.blob_id(data))
+        tx.write(entry.path, codec.update(data, pinned=changed.pinned))
+    return Pinned(changed, tx.commit)
 
 
 def forget(

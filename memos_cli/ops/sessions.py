@@ -48,6 +48,13 @@ def sessions(ws: Workspace) -> list[Stored]:
     return sorted(found, key=lambda s: (_last(s.session), s.path), reverse=True)
 
 
+def recent(ws: Workspace, start: str, limit: int) -> list[Stored]:
+    """At most `limit` sessions whose names begin with `start`, the file written last first."""
+    paths = [path for path in _paths(ws) if _name(path).startswith(start)]
+    paths.sort(key=lambda path: (ws.root / path).stat().st_mtime_ns, reverse=True)
+    return [Stored(_read(ws, path), path) for path in paths[:limit]]
+
+
 def find_session(ws: Workspace, name: str) -> Stored:
     """The session of that name, or the one whose name begins with it.
 

@@ -79,7 +79,9 @@ class Watch:
 
 
 class Voice(Protocol):
-    """A model that can be asked."""
+    """A model that can be asked. `markdown` says whether its answers are Markdown."""
+
+    markdown: bool
 
     def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
         """The reply to the last turn. Raises RefusedError where it does not fit the context."""
@@ -97,6 +99,8 @@ def voice_of(model: Model, engine: Engine) -> Voice:
 
 class GeneralVoice:
     """Any chat model, through the template in its file."""
+
+    markdown = True
 
     def __init__(self, engine: Engine, template: str) -> None:
         """Take an open engine and the template's source, "" for none."""
@@ -177,6 +181,8 @@ class NanoVoice:
 
     What it is asked, and what becomes of its judgements, is decided by `core.nano_answer`.
     """
+
+    markdown = False  # it quotes: a star or an underscore is the person's own
 
     def __init__(self, engine: Engine) -> None:
         """Take an open engine."""

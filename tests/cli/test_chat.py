@@ -5,42 +5,18 @@ from __future__ import annotations
 import json
 import re
 import signal
-import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pexpect
 import pytest
 
+from tests.cli.conftest import CONTEXT
 from tests.harness import Memos, git, snapshot
 from tests.tiny_model import tiny
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
 
-CONTEXT = 8192
 STOPPED = 130
-
-
-@pytest.fixture(scope="session")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model that never ends its turn by itself, so that there is an answer to stop."""
-    path = tmp_path_factory.mktemp("models") / "tiny.gguf"
-    endless = tiny(context=CONTEXT)
-    endless.tensors["output.weight"][-3:] = 0
-    path.write_bytes(endless.build())
-    return path
-
-
-@pytest.fixture
-def chat(memos: Memos, vault: Path, model: Path) -> Memos:
-    assert vault
-    memos.env |= {"MEMOS_MODEL": str(model), "TERM": "xterm-256color"}
-    memos.env["PROMPT_TOOLKIT_NO_CPR"] = "1"  # pexpect is no terminal that says where its cursor is
-    memos.env["XDG_CACHE_HOME"] = str(model.parent / "cache")  # the model is tried out once
-    memos.ok("config", "chat.context", CONTEXT)
-    return memos
 
 
 def test_one_shot_prints_the_answer_alone_and_saves_the_turn(chat: Memos, vault: Path) -> None:
@@ -248,125 +224,6 @@ def test_ctrl_c_stops_a_one_shot_answer_and_saves_it(chat: Memos) -> None:
     said = chat.ok("sessions", "cut", "--json").json["said"]
     assert said[1]["interrupted"]
     assert said[1]["text"]
-
-
-class Terminal:
-    """`memos chat` on a pseudo-terminal, with the modes it began with."""
-
-    def __init__(self, memos: Memos, *args: str) -> None:
-        self.child = pexpect.spawn(
-            sys.executable,
-            ["-m", "memos_cli", "chat", "--max-tokens", "100000", *args],
-            cwd=str(memos.cwd),
-            env={**memos.environ(), "PYTHONPATH": str(Path(__file__).parents[2])},
-            encoding="utf-8",
-            codec_errors="replace",
-            dimensions=(30, 100),
-            timeout=120,
-        )
-        self.ready()
-
-    def ready(self) -> None:
-        """Wait for the prompt: it switches bracketed paste on, and off when a line is entered."""
-        self.child.expect_exact("\x1b[?2004h")
-
-    def enter(self, text: str, expected: str) -> None:
-        """Send a line, see what it brings, and wait for the next prompt."""
-        self.child.send(text + "\r")
-        self.child.expect(expected)
-        self.ready()
-
-    def ended(self) -> int | None:
-        """Wait for the end of the program; its exit status."""
-        self.child.expect(pexpect.EOF)
-        self.child.close()
-        return self.child.exitstatus
-
-
-@pytest.fixture
-def terminal(chat: Memos) -> Iterator[Terminal]:
-    chat.add("I moved to Berlin in March.")
-    opened = Terminal(chat, "-s", "talk")
-    yield opened
-    opened.child.close(force=True)
-
-
-def test_a_conversation_on_a_terminal(terminal: Terminal, chat: Memos) -> None:
-    terminal.enter("/recall Berlin", "I moved to Berlin")
-    terminal.enter("/remember I like tea", "remembered (\\w+)")
-    terminal.enter("/why", "no answer yet")
-    terminal.enter("/session", "talk, 0 turns")
-    terminal.enter("/nonsense", "no /nonsense")
-    terminal.enter("/forget", "/forget ID")
-    terminal.enter("/forget zzzzzz", "(?s)No memory")
-    terminal.child.send("/rem\t")
-    terminal.child.expect("ember")
-    terminal.child.send("X marks the spot\r")
-    terminal.child.expect("remembered \\w+  X marks the spot")
-    terminal.ready()
-    terminal.child.sendeof()
-    assert terminal.ended() == 0
-    assert len(chat.ok("recall", "tea", "--ids").lines) >= 1
-
-
-def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
-    terminal: Terminal, chat: Memos
-) -> None:
-    for number in range(2):
-        terminal.child.send(f"Tell me story {number}\r")
-        terminal.child.expect_exact("\x1b[?2004l")
-        terminal.child.expect("[^\x00-\x7f]")  # the endless model has begun to babble
-        terminal.child.sendintr()
-        terminal.child.expect("\\(stopped\\)")
-        terminal.ready()
-    terminal.enter("/why", "tokens read")
-    terminal.child.send("/quit\r")
-    assert terminal.ended() == 0
-    said = chat.ok("sessions", "talk", "--json").json["said"]
-    assert [turn["interrupted"] for turn in said if turn["role"] == "assistant"] == [True, True]
-
-
-def test_ctrl_c_at_the_prompt_leaves_only_when_pressed_twice(terminal: Terminal) -> None:
-    terminal.child.send("half a mess")
-    terminal.child.sendintr()
-    terminal.child.expect("once more")
-    terminal.ready()
-    terminal.enter("/session", "talk")
-    terminal.child.sendintr()
-    terminal.child.expect("once more")
-    terminal.ready()
-    terminal.child.sendintr()
-    assert terminal.ended() == 0
-
-
-def test_several_lines_are_one_message(terminal: Terminal, chat: Memos) -> None:
-    terminal.child.send("/remember one\\\rtwo")
-    terminal.child.send("\x1b\r")
-    terminal.enter("three", "remembered")
-    terminal.child.sendeof()
-    assert terminal.ended() == 0
-    found = chat.ok("recall", "one two three", "--json").json["results"]
-    assert "one\ntwo\nthree" in [item["text"] for item in found]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_leaves_the_terminal_as_it_was(terminal: Terminal, number: signal.Signals) -> None:
-    assert not terminal.child.getecho()
-    terminal.child.kill(number)
-    for _ in range(600):
-        if terminal.child.getecho():
-            break
-        time.sleep(0.05)
-    assert terminal.child.getecho()
-    assert terminal.ended() == 143
-
-
-def test_the_history_of_what_was_typed_stays_private(terminal: Terminal, vault: Path) -> None:
-    terminal.enter("/session", "talk")
-    history = vault / ".memos" / "chat-history"
-    assert "/session" in history.read_text()
-    assert history.stat().st_mode & 0o077 == 0
-    assert not git(vault, "status", "--porcelain")
 
 
 def test_chat_without_a_terminal_or_message_does_not_hang(chat: Memos) -> None:

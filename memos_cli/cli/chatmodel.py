@@ -1,0 +1,56 @@
+"""The model of a conversation: opened, and exchanged for another while the conversation goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Self
+
+from memos_cli.cli.model import chosen
+from memos_cli.cli.places import places
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memos_cli.cli.runtime import Runtime
+    from memos_cli.ops.models import Model
+    from memos_cli.ops.voices import Voice
+    from memos_cli.ops.workspace import Workspace
+
+
+class ChatModel:
+    """A model in use; `close` ends its use. `found` is the one that was opened last."""
+
+    found: Model
+
+    def __init__(self, rt: Runtime, ws: Workspace, *, reuse: bool) -> None:
+        """Open nothing yet; without `reuse` every prompt is computed from its start."""
+        self._rt, self._ws, self._reuse = rt, ws, reuse
+        self._free: Callable[[], None] = lambda: None
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        """Close the model."""
+        self.close()
+
+    def close(self) -> None:
+        """Free the model."""
+        self._free()
+
+    def open(self, choice: str | None) -> Voice:
+        """The voice of the model that `choice`, else the settings, names; the one before is closed.
+
+        Raises UsageError and ModelUnusableError; then the one before stays open.
+        """
+        from memos_cli.ops.models import load
+        from memos_cli.ops.voices import voice_of
+
+        rt = self._rt
+        model = chosen(rt, self._ws, choice)
+        context = rt.settings.value("chat.context", self._ws.config)[0]
+        engine = load(model, places(rt.settings), context=context, notify=rt.out.message)
+        engine.reuse = self._reuse
+        self.close()
+        self._free, self.found = engine.close, model
+        return voice_of(model, engine)

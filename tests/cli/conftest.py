@@ -1,0 +1,37 @@
+"""What tests of `memos chat` share: a model of 0.4 MB that answers without an end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.tiny_model import tiny
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.harness import Memos
+
+CONTEXT = 8192
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that never ends its turn by itself, so that there is an answer to stop."""
+    path = tmp_path_factory.mktemp("models") / "tiny.gguf"
+    endless = tiny(context=CONTEXT)
+    endless.tensors["output.weight"][-3:] = 0
+    path.write_bytes(endless.build())
+    return path
+
+
+@pytest.fixture
+def chat(memos: Memos, vault: Path, model: Path) -> Memos:
+    """`memos` in a vault, with that model, at a terminal with colours."""
+    assert vault
+    memos.env |= {"MEMOS_MODEL": str(model), "TERM": "xterm-256color"}
+    memos.env["PROMPT_TOOLKIT_NO_CPR"] = "1"  # pexpect is no terminal that says where its cursor is
+    memos.env["XDG_CACHE_HOME"] = str(model.parent / "cache")  # the model is tried out once
+    memos.ok("config", "chat.context", CONTEXT)
+    return memos
