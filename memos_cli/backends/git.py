@@ -11,6 +11,7 @@ than this.
 from __future__ import annotations
 
 import hashlib
+import signal
 import subprocess
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +36,7 @@ _SAFE_CONFIG = {
 _KEPT_ENV = ("PATH", "HOME", "XDG_CONFIG_HOME", "TMPDIR", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM",
              "GIT_CONFIG_NOSYSTEM", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME",
              "GIT_COMMITTER_EMAIL", "EMAIL", "USER", "LOGNAME")  # fmt: skip
+_FROM_TERMINAL = {signal.SIGINT, signal.SIGQUIT}
 _OPERATIONS = {
     "MERGE_HEAD": "a merge",
     "rebase-merge": "a rebase",
@@ -141,19 +143,28 @@ class Git:
         env: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[bytes]:
         """One git process in the vault. Raises MemosError with git's own words when it fails."""
-        fds = () if self.lock_fd is None else (self.lock_fd,)
+        command = ["git", "-C", str(self.root), *args]
+        pipe, fds = subprocess.PIPE, () if self.lock_fd is None else (self.lock_fd,)
+        environ = {**self.env, **(env or {})}
+        # Ctrl-C is not for git, amid a commit: it is blocked until git has a group of its own.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _FROM_TERMINAL)
         try:
-            done = subprocess.run(  # noqa: S603 - a fixed program, no shell
-                ["git", "-C", str(self.root), *args],  # noqa: S607 - git is found on PATH
-                input=stdin or b"",  # never the terminal's
-                capture_output=True,
-                env={**self.env, **(env or {})},
-                pass_fds=fds,
-                check=False,
-            )
+            with subprocess.Popen(  # noqa: S603 - a fixed program, no shell
+                command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ, pass_fds=fds,
+                process_group=0,
+            ) as child:  # fmt: skip
+                try:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                    out, err = child.communicate(stdin or b"")  # never the terminal's
+                except BaseException:
+                    child.kill()
+                    raise
         except FileNotFoundError:
             msg = "git is not installed, or not on PATH."
             raise MemosError(msg, hint="Install git 2.35 or newer.") from None
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        done = subprocess.CompletedProcess(command, child.returncode, out, err)
         if check and done.returncode:
             error = _failure(f"git {args[0]} failed", done)
             raise error

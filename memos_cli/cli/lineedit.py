@@ -23,6 +23,8 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import Style
 
+from memos_cli.core import secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
@@ -49,7 +51,7 @@ def prompt_session(
     completer: SlashCompleter, status: Callable[[], str], history: Path | None, *, colour: bool
 ) -> PromptSession[str]:
     """A prompt that keeps what was typed in the file `history` (None: nowhere)."""
-    kept: History = FileHistory(str(history)) if history else InMemoryHistory()
+    kept: History = _Discreet(str(history)) if history else InMemoryHistory()
     return PromptSession(
         [("class:prompt", PROMPT)],
         history=kept,
@@ -63,6 +65,14 @@ def prompt_session(
         style=_STYLE if colour else _PLAIN,
         color_depth=None if colour else ColorDepth.DEPTH_1_BIT,
     )
+
+
+class _Discreet(FileHistory):
+    """What was typed, in a file; what holds a key or a token is remembered until the end alone."""
+
+    def store_string(self, string: str) -> None:
+        if not any(secrets.find(string)):
+            super().store_string(string)
 
 
 class SlashCompleter(Completer):

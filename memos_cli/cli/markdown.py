@@ -130,10 +130,11 @@ class MarkdownView:
             self._due = ended + max(_PAUSE_S, _SHARE * (ended - started))
 
     def finish(self) -> None:
-        """Show what is left; the cursor is then at the start of a line again."""
+        """Show what is left; the cursor is then at the start of a line. Once more does nothing."""
         self._paint()
         if self._shown == [_COMING]:
             self._write("\r\x1b[K")
+            self._shown = []
         else:
             self._settle()
 

@@ -87,13 +87,13 @@ class Repl:
         try:
             with unechoed(self._rt.settings.env.stdin):
                 reply = say(self._rt, self._talk, message, stream=True, interrupts=interrupts)
+            self._commands.answered(reply)
         finally:
             self._answering = None
+            self._presses = interrupts.count
+            self._commands.over = self._presses >= _LEAVE_PRESSES
             if interrupts.ended:
                 raise SystemExit(TERMINATED)
-        self._commands.answered(reply)
-        self._presses = interrupts.count
-        self._commands.over = self._presses >= _LEAVE_PRESSES
 
     def _session(self) -> PromptSession[str]:
         from memos_cli.cli.candidates import Candidates

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from memos_cli.cli.interrupt import Interrupts, interruptible
 from memos_cli.cli.views import short_id
@@ -12,7 +12,7 @@ from memos_cli.core.cube import State
 from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from memos_cli.cli.runtime import Runtime
     from memos_cli.ops.chat import Conversation, Reply
@@ -29,14 +29,19 @@ def say(
     """One turn: the answer on stdout as it comes, what was learnt and what is amiss on stderr."""
     from memos_cli.ops.voices import Watch
 
-    interrupts = interrupts or Interrupts()
-    with interruptible(interrupts), _shown(rt, conversation, stream=stream) as on_text:
-        reply = conversation.say(message, Watch(on_text, interrupts))
+    interrupts, view = interrupts or Interrupts(), _view(rt, conversation, stream=stream)
+
+    def ended(interrupted: bool) -> None:  # noqa: FBT001 - what a Watch hands over
+        view.finish()
+        if interrupted:
+            rt.out.message("(stopped)")
+
+    with interruptible(interrupts), ExitStack() as at_last:
+        at_last.callback(view.finish)  # whatever happens
+        reply = conversation.say(message, Watch(view.feed, interrupts, ended))
     for problem in reply.degraded:
         rt.out.message(f"memos: {problem}")
-    if reply.interrupted:
-        rt.out.message("(stopped)")
-    elif reply.truncated:
+    if reply.truncated:
         rt.out.message("(the answer reached its longest length; see --max-tokens)")
     for kind in reply.withheld:
         rt.out.message(f"The message holds {kind}: it is not kept, in no memory and no transcript.")
@@ -48,25 +53,43 @@ def say(
     return reply
 
 
-@contextmanager
-def _shown(
-    rt: Runtime, conversation: Conversation, *, stream: bool
-) -> Iterator[Callable[[str], None]]:
-    """What takes the pieces of an answer: Markdown on a terminal with colour, else as they are."""
+class View(Protocol):
+    """Shows an answer as it comes."""
+
+    def feed(self, piece: str) -> None:
+        """Take the next piece."""
+        ...
+
+    def finish(self) -> None:
+        """Show what is left, and end the line; once more does nothing."""
+        ...
+
+
+class _Plain:
+    """The pieces as they are, through `write`; what nothing comes of prints nothing."""
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write, self._open = write, False
+
+    def feed(self, piece: str) -> None:
+        self._write(piece)
+        self._open = True
+
+    def finish(self) -> None:
+        if self._open:
+            self._write("\n")
+            self._open = False
+
+
+def _view(rt: Runtime, conversation: Conversation, *, stream: bool) -> View:
+    """Markdown on a terminal with colour, else the pieces as they are; silent without `stream`."""
     if not stream:
-        yield lambda _piece: None
-        return
+        return _Plain(lambda _piece: None)
     if not (rt.out.is_terminal and rt.out.colour and conversation.markdown):
-        yield rt.out.stream
-        rt.out.stream("\n")
-        return
+        return _Plain(rt.out.stream)
     from memos_cli.cli.markdown import MarkdownView
 
-    view = MarkdownView(rt.out.paint, get_terminal_size, rt.settings.env.environ)
-    try:
-        yield view.feed
-    finally:
-        view.finish()
+    return MarkdownView(rt.out.paint, get_terminal_size, rt.settings.env.environ)
 
 
 def reply_json(reply: Reply) -> dict[str, Any]:

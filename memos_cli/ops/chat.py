@@ -131,6 +131,7 @@ class Conversation:
             turns=turns,
         )
         answer = self._voice.answer(asked, self.options.manner, watch)
+        watch.on_end(answer.interrupted)
         sentences = () if answer.interrupted else self._propose(kept, asked, watch)
         said = (
             Said("user", kept, asked_at),

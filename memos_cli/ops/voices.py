@@ -72,10 +72,14 @@ class Manner:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Takes the text as it comes, and says when to stop."""
+    """Takes the text as it comes, and says when to stop.
+
+    `on_end` is told at once that the answer is over, and whether it was stopped.
+    """
 
     on_text: Callable[[str], None] = lambda _piece: None
     should_stop: Callable[[], bool] = lambda: False
+    on_end: Callable[[bool], None] = lambda _interrupted: None
 
 
 class Voice(Protocol):

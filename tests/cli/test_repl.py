@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -181,12 +183,25 @@ def test_ctrl_c_stops_the_answer_and_the_conversation_goes_on(
     assert [turn["interrupted"] for turn in said if turn["role"] == "assistant"] == [True, True]
 
 
-def test_a_second_ctrl_c_leaves(terminal: Terminal, chat: Memos) -> None:
+def test_a_second_ctrl_c_leaves(chat: Memos, tmp_path: Path) -> None:
+    """Pressed while the turn is saved: git, which the terminal tells too, is not to die of it."""
+    seen, wrapper = tmp_path / "saving", tmp_path / "bin" / "git"
+    wrapper.parent.mkdir()
+    wrapper.write_text(
+        f'#!/bin/sh\ncase "$*" in *fast-import*) touch {seen}; sleep 1;; esac\n'
+        f'exec {shutil.which("git")} "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    chat.env["PATH"] = f"{wrapper.parent}:{os.environ['PATH']}"
+    terminal = Terminal(chat, *ENDLESS, "-s", "talk")
+    terminal.ready()
     terminal.child.send("Tell me a story\r")
     terminal.child.expect(BEGUN)
     terminal.child.sendintr()
     terminal.child.expect("\\(stopped\\)")
-    terminal.child.sendintr()  # while the turn is saved, or at the prompt
+    while not seen.exists():
+        time.sleep(0.01)
+    terminal.child.sendintr()
     assert terminal.ended() == 0
     assert chat.ok("sessions", "talk", "--json").json["said"][1]["interrupted"]
 
@@ -248,8 +263,10 @@ def test_a_signal_leaves_the_terminal_as_it_was(
 
 def test_the_history_of_what_was_typed_stays_private(terminal: Terminal, vault: Path) -> None:
     terminal.enter("/session", "talk")
+    terminal.enter("/remember ghp_" + "a1B2" * 9, "GitHub token")
     history = vault / ".memos" / "chat-history"
     assert "/session" in history.read_text()
+    assert "ghp_" not in history.read_text()
     assert history.stat().st_mode & 0o077 == 0
     assert not git(vault, "status", "--porcelain")
 
