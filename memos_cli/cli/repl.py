@@ -59,7 +59,8 @@ class Repl:
         except EOFError:
             self._commands.over = True
         except KeyboardInterrupt:
-            self._presses += 1
+            dropped = bool(session.default_buffer.text)  # what was typed goes, the person stays
+            self._presses = 1 if dropped else self._presses + 1
             if self._presses >= _LEAVE_PRESSES:
                 self._commands.over = True
             else:

@@ -207,10 +207,12 @@ def test_a_second_ctrl_c_leaves(chat: Memos, tmp_path: Path) -> None:
 
 
 def test_ctrl_c_at_the_prompt_leaves_only_when_pressed_twice(terminal: Terminal) -> None:
-    terminal.child.send("half a mess")
-    terminal.child.sendintr()
-    terminal.child.expect("once more")
-    terminal.ready()
+    for typed in ("half a mess", "and another"):
+        terminal.child.send(typed)
+        terminal.child.expect(typed[-1])
+        terminal.child.sendintr()
+        terminal.child.expect("once more")
+        terminal.ready()
     terminal.enter("/session", "talk")
     terminal.child.sendintr()
     terminal.child.expect("once more")
