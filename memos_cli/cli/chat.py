@@ -15,6 +15,7 @@ from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.turns import reply_json, say
 from memos_cli.core.cube import decode_utf8, lines_of
 from memos_cli.core.errors import INTERRUPTED_EXIT_CODE, MemosError, UsageError
+from memos_cli.core.prompt import Handed
 from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 MAX_TOKENS = 512
+PATIENCE_S = 2.0  # with a pipe into which nothing comes, before the person is told
 _TOLD = "told what the small model is"
 
 
@@ -34,7 +36,8 @@ def chat(  # noqa: PLR0913 - one parameter an option of the contract
         str | None,
         typer.Argument(
             metavar="MESSAGE",
-            help="What to say; - reads stdin. Nothing on a terminal begins a conversation.",
+            help="What to say; - reads stdin. What is piped in beside a MESSAGE is text to answer "
+            "from. Nothing on a terminal begins a conversation.",
         ),
     ] = None,
     *,
@@ -96,6 +99,7 @@ def chat(  # noqa: PLR0913 - one parameter an option of the contract
     the answer, which is saved as far as it came.
     """
     messages = _messages(rt, message, lines=lines)
+    handed = _handed(rt, message, lines=lines)
     if last and (session or new):
         msg = "--continue goes on with the last session; leave out --session and --new."
         raise UsageError(msg)
@@ -118,7 +122,7 @@ def chat(  # noqa: PLR0913 - one parameter an option of the contract
 
             Repl(rt, conversation, chat_model).run()
         else:
-            _say_all(rt, conversation, messages, one_a_line=lines)
+            _say_all(rt, conversation, messages, handed, one_a_line=lines)
 
 
 def _messages(rt: Runtime, message: str | None, *, lines: bool) -> list[str] | None:
@@ -141,6 +145,17 @@ def _messages(rt: Runtime, message: str | None, *, lines: bool) -> list[str] | N
         msg = "The message is empty."
         raise UsageError(msg)
     return found
+
+
+def _handed(rt: Runtime, message: str | None, *, lines: bool) -> Handed:
+    """What is piped in beside a MESSAGE, as text to answer from."""
+    piped = not rt.settings.env.stdin_is_terminal
+    if lines or message in {None, "-"} or not piped:
+        return Handed(may_cut=piped and not lines)
+    if not rt.settings.env.stdin_is_ready(PATIENCE_S):
+        rt.out.message("Waiting for the end of the piped text; < /dev/null gives none.")
+    text = decode_utf8(rt.settings.env.read_stdin(), "The piped text")
+    return Handed("\n".join(row for row in text.splitlines() if row.strip()))
 
 
 def _only_readable(rt: Runtime, ws: Workspace) -> bool:
@@ -193,10 +208,16 @@ def _tell_once(rt: Runtime, ws: Workspace) -> None:
 
 
 def _say_all(
-    rt: Runtime, conversation: Conversation, messages: list[str], *, one_a_line: bool
+    rt: Runtime,
+    conversation: Conversation,
+    messages: list[str],
+    handed: Handed,
+    *,
+    one_a_line: bool,
 ) -> None:
+    stream = not (one_a_line or rt.out.structured)
     for message in messages:
-        reply = say(rt, conversation, message, stream=not (one_a_line or rt.out.structured))
+        reply = say(rt, conversation, message, stream=stream, handed=handed)
         if rt.out.structured:
             document = reply_json(reply)
             if one_a_line or rt.out.jsonl:

@@ -6,6 +6,7 @@ This is the only module that reads the environment, the working directory and th
 from __future__ import annotations
 
 import os
+import select
 import sys
 import tomllib
 from dataclasses import dataclass, field
@@ -87,6 +88,13 @@ class Environment:
     def stdin_is_terminal(self) -> bool:
         """Whether a person may be typing. A closed stdin is no terminal."""
         return _is_terminal(self.stdin)
+
+    def stdin_is_ready(self, seconds: float) -> bool:
+        """Whether stdin has something, or has ended, within so many seconds."""
+        try:
+            return bool(select.select([self.stdin], [], [], seconds)[0])
+        except (OSError, ValueError, TypeError):  # no file behind it: nothing to wait for
+            return True
 
     def read_stdin(self) -> bytes:
         """All of stdin as bytes; empty where it is closed."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from memos_cli.cli.interrupt import Interrupts, interruptible
 from memos_cli.cli.views import short_id
 from memos_cli.core.cube import State
+from memos_cli.core.prompt import Handed
 from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def say(
     *,
     stream: bool,
     interrupts: Interrupts | None = None,
+    handed: Handed | None = None,
 ) -> Reply:
     """One turn: the answer on stdout as it comes, what was learnt and what is amiss on stderr."""
     from memos_cli.ops.voices import Watch
@@ -38,7 +40,25 @@ def say(
 
     with interruptible(interrupts), ExitStack() as at_last:
         at_last.callback(view.finish)  # whatever happens
-        reply = conversation.say(message, Watch(view.feed, interrupts, ended))
+        reply = conversation.say(message, Watch(view.feed, interrupts, ended), handed)
+    _tell(rt, conversation, reply, len((handed or Handed()).text.splitlines()), len(message))
+    return reply
+
+
+def _tell(
+    rt: Runtime, conversation: Conversation, reply: Reply, lines: int, characters: int
+) -> None:
+    """What was left out, what is amiss, and what was learnt, on stderr."""
+    if reply.unread:
+        rt.out.message(
+            f"The model has no room for all of the piped text: the last {reply.unread:,} of "
+            f"{lines:,} lines were left out."
+        )
+    if reply.cut:
+        rt.out.message(
+            f"The model has no room for all of the message: {reply.cut:,} of {characters:,} "
+            "characters in its middle were left out."
+        )
     for problem in reply.degraded:
         rt.out.message(f"memos: {problem}")
     if reply.truncated:
@@ -50,7 +70,6 @@ def say(
         if conversation.options.dry_run:
             verb = f"would have {verb}"
         rt.out.message(f"{verb} {short_id(conversation.ws, cube.id)}  {one_line(cube.text)}")
-    return reply
 
 
 class View(Protocol):
@@ -117,5 +136,7 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         "truncated": reply.truncated,
         "degraded": list(reply.degraded),
         "withheld": list(reply.withheld),
+        "unread_lines": reply.unread,
+        "cut_chars": reply.cut,
         "commit": reply.commit,
     }  # fmt: skip

@@ -27,6 +27,14 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """Text that came with a message, and whether the message itself may be cut to fit."""
+
+    text: str = ""
+    may_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Completion:
     """What a model wrote.
 

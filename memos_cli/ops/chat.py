@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from memos_cli.core import analysis, codec, learning, secrets
 from memos_cli.core.cube import Cube, State, clean_text, new_id, path_of, subject_line
-from memos_cli.core.prompt import Turn
+from memos_cli.core.prompt import Handed, Turn
 from memos_cli.core.query import DEFAULT_K, Query
 from memos_cli.core.query import Recalled as Found
 from memos_cli.core.rejected import FILE as REJECTED
 from memos_cli.core.rejected import is_rejected
 from memos_cli.core.session import Said, source_of
+from memos_cli.ops.embedder import shipped_embedder
 from memos_cli.ops.recall import Searcher
 from memos_cli.ops.sessions import append, begin
 from memos_cli.ops.transaction import change
@@ -24,6 +26,7 @@ from memos_cli.ops.workspace import text_digest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.sessions import Stored
     from memos_cli.ops.voices import Voice
     from memos_cli.ops.workspace import Workspace
@@ -66,7 +69,8 @@ class Reply:
 
     `learnt` is what was added, in state `activated` or `generated`. `commit` is None where nothing
     was saved. `withheld` names the kinds of secrets in the message ("a GitHub token"), which the
-    transcript does not hold and nothing was learnt of. Times in seconds.
+    transcript does not hold and nothing was learnt of. `unread` counts the lines of text handed
+    over that the prompt had no room for, `cut` the characters of the message. Times in seconds.
     """
 
     answer: str
@@ -80,6 +84,8 @@ class Reply:
     truncated: bool = False
     commit: str | None = None
     withheld: tuple[str, ...] = ()
+    unread: int = 0
+    cut: int = 0
 
 
 class Conversation:
@@ -107,13 +113,18 @@ class Conversation:
         """Whether the answers are Markdown."""
         return self._voice.markdown
 
+    @cached_property
+    def _embedder(self) -> Embedder:
+        return shipped_embedder([])  # what is amiss with it, recall tells
+
     def use(self, voice: Voice, model: str) -> None:
         """Go on with another model; what was said so far stays."""
         self._voice, self.model = voice, model
 
-    def say(self, message: str, watch: Watch | None = None) -> Reply:
+    def say(self, message: str, watch: Watch | None = None, handed: Handed | None = None) -> Reply:
         """Answer `message`, remember it, and save the turn in one commit.
 
+        `handed` is text to answer from: it is neither learnt from nor kept in the transcript.
         An answer that `watch` stops is saved as far as it came, and nothing is learnt of its turn.
         Raises UsageError for an empty message, RefusedError for one that does not fit the model's
         context, ModelUnusableError, and what `change` raises.
@@ -129,12 +140,14 @@ class Conversation:
             recalled=[r.cube for r in recalled if r.score is not None],
             pinned=[r.cube for r in recalled if r.score is None],
             turns=turns,
+            handed=handed or Handed(),
+            embedder=self._embedder,
         )
         answer = self._voice.answer(asked, self.options.manner, watch)
         watch.on_end(answer.interrupted)
         sentences = () if answer.interrupted else self._propose(kept, asked, watch)
         said = (
-            Said("user", kept, asked_at),
+            Said("user", kept + _note_of(asked.handed), asked_at),
             Said("assistant", secrets.mask(answer.text)[0], self.ws.now(), answer.memories,
                  self.model, interrupted=answer.interrupted),
         )  # fmt: skip
@@ -151,6 +164,8 @@ class Conversation:
             truncated=answer.truncated,
             commit=commit,
             withheld=withheld,
+            unread=answer.unread,
+            cut=answer.cut,
         )
 
     def search(self, text: str) -> tuple[Recalled, ...]:
@@ -230,6 +245,13 @@ class Conversation:
             known = self.ws.catalog.with_digest(text_digest(cube))
             if not known and not is_rejected(rejected, cube.text):
                 yield cube
+
+
+def _note_of(handed: Handed) -> str:
+    """What the transcript says of text handed over."""
+    lines = len(handed.text.splitlines())
+    what = f"{lines:,} {'line' if lines == 1 else 'lines'}"
+    return f"\n[{what} of text handed over, not kept]" if lines else ""
 
 
 def _grown(stored: Stored, said: Sequence[Said]) -> Stored:

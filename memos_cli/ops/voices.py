@@ -6,14 +6,16 @@ memories; and any other GGUF, driven through its own chat template.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Protocol
 
 from memos_cli.backends import template
 from memos_cli.backends.template import PLAIN_STOP
 from memos_cli.core import analysis, chatprompt, learning, nano, nano_answer
-from memos_cli.core.chatprompt import Note, Room
-from memos_cli.core.prompt import Turn
+from memos_cli.core.chatprompt import Note, Notes, Room
+from memos_cli.core.earlier import relevance, relevant
+from memos_cli.core.prompt import Handed, Turn
 from memos_cli.core.rejected import plain
 from memos_cli.core.stream import Thoughts
 
@@ -23,11 +25,15 @@ if TYPE_CHECKING:
     from memos_cli.backends.llama import Engine
     from memos_cli.core.cube import Cube
     from memos_cli.core.prompt import Completion, Part
+    from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.models import Model
 
 MAX_EXTRACT_TOKENS: Final = 256
 MAX_PIECES: Final = 8  # of a message that are read for what to learn: nobody types more
 MAX_NANO_TURNS: Final = 8  # of the person, those that share words with the message before others
+MAX_NANO_LINES: Final = 16  # of text handed over: those that say most of the message
+COUNTED: Final = 4096  # texts whose tokens are not counted again
+SAYS: Final = "The text says: "
 MAX_ANSWER_SHARE: Final = 0.5  # of the context, however many tokens are asked for
 
 
@@ -43,22 +49,33 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer: its text, the ids of the memories in its prompt, whether it was cut short."""
+    """An answer: its text, the ids of the memories in its prompt, whether it was cut short.
+
+    `unread` counts the lines of text handed over that did not fit into the prompt, `cut` the
+    characters of the message.
+    """
 
     text: str
     memories: tuple[str, ...]
     cost: Cost
     interrupted: bool = False
     truncated: bool = False
+    unread: int = 0
+    cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an answer is made from: memories (best first), pinned ones, the turns, the last asks."""
+    """What an answer is made from: memories (best first), pinned ones, the turns, the last asks.
+
+    `handed` is text that came with the last turn; `embedder` knows which words are near to which.
+    """
 
     recalled: Sequence[Cube]
     pinned: Sequence[Cube]
     turns: Sequence[Turn]
+    embedder: Embedder
+    handed: Handed = field(default_factory=Handed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +126,15 @@ class GeneralVoice:
     def __init__(self, engine: Engine, template: str) -> None:
         """Take an open engine and the template's source, "" for none."""
         self._engine, self._template = engine, template
+        self._count = lru_cache(maxsize=COUNTED)(engine.count)
 
     def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
         """See Voice."""
         limit = min(manner.max_tokens, int(self._engine.n_ctx * MAX_ANSWER_SHARE))
-        room = Room(self._engine.n_ctx - limit - 32, self._engine.count)
+        room = Room(self._engine.n_ctx - limit - 32, self._count)
+        notes = Notes(_notes(asked.pinned), _notes(asked.recalled))
         fitted = chatprompt.fit(
-            manner.system, _notes(asked.pinned), _notes(asked.recalled), asked.turns, room
+            manner.system, notes, asked.turns, room, handed=asked.handed, akin=asked.embedder.akin
         )
         parts = self._prompt(fitted.messages)
         pieces = self._engine.generate(
@@ -134,6 +153,8 @@ class GeneralVoice:
             cost=Cost(stats.prefix_tokens, stats.computed_tokens, stats.ttft_s, stats.tokens_per_s),
             interrupted=stats.finish == "interrupted",
             truncated=stats.finish == "length",
+            unread=fitted.unread,
+            cut=fitted.cut,
         )
 
     def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
@@ -199,12 +220,16 @@ class NanoVoice:
         del manner
         self._cost, self._should_stop = Cost(), watch.should_stop
         cubes = (*asked.pinned, *asked.recalled)
-        memories = [nano.MemoryLine(cube.text, cube.created.isoformat()) for cube in cubes]
-        turns = _recent(asked.turns)
+        handed = _rows(asked)
+        memories = [nano.MemoryLine(row) for row in handed]
+        memories += [nano.MemoryLine(cube.text, cube.created.isoformat()) for cube in cubes]
+        turns = _recent(asked)
         try:
             reply = nano_answer.answer(memories, turns, self._complete)
         except _StoppedError:
             return Answer("", (), self._cost, interrupted=True)
+        if reply.lines and set(reply.lines) <= {nano.clean(row) for row in handed}:
+            reply = replace(reply, text=SAYS + nano.ALSO.join(reply.lines))
         watch.on_text(reply.text)
         rank = {line: index for index, line in enumerate(nano.lines_of(memories, turns))}
         rank |= dict.fromkeys(reply.lines, -1)
@@ -240,14 +265,22 @@ class _StoppedError(Exception):
     """The person stopped the answer."""
 
 
-def _recent(turns: Sequence[Turn]) -> list[Turn]:
+def _recent(asked: Asked) -> list[Turn]:
     """The message, and before it what the person said in this chat that may bear on it."""
-    *before, message = turns
+    *before, message = asked.turns
     said = [turn for turn in before if turn.role == "user"]
-    related = chatprompt.relevant(said, message.text, MAX_NANO_TURNS)
+    related = relevant(said, message.text, MAX_NANO_TURNS, asked.embedder.akin)
     latest = [turn for turn in said if turn not in related]
     kept = [*related, *latest[len(latest) - max(0, MAX_NANO_TURNS - len(related)) :]]
     return [*(turn for turn in said if turn in kept), *_split(message)]
+
+
+def _rows(asked: Asked) -> list[str]:
+    """The lines of text handed over that say most of the message, in their order."""
+    rows = [row for row in asked.handed.text.splitlines() if row.strip()]
+    scores = relevance(rows, asked.turns[-1].text, asked.embedder.akin)
+    best = sorted(range(len(rows)), key=lambda i: -scores[i])[:MAX_NANO_LINES]
+    return [rows[i] for i in sorted(best)]
 
 
 def _split(message: Turn) -> list[Turn]:

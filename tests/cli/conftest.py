@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from tests.harness import Memos
 
 CONTEXT = 8192
+MEMORIES = """\
+My boss is called Priya.
+The spare key is under the third flowerpot.
+Ada is allergic to peanuts.
+The staging server listens on port 8443.
+"""
 
 
 @pytest.fixture(scope="session")
@@ -34,4 +40,12 @@ def chat(memos: Memos, vault: Path, model: Path) -> Memos:
     memos.env["PROMPT_TOOLKIT_NO_CPR"] = "1"  # pexpect is no terminal that says where its cursor is
     memos.env["XDG_CACHE_HOME"] = str(model.parent / "cache")  # the model is tried out once
     memos.ok("config", "chat.context", CONTEXT)
+    return memos
+
+
+@pytest.fixture
+def known(memos: Memos, vault: Path) -> Memos:
+    """`memos` in a vault that holds a few memories, with the model of the package."""
+    assert vault
+    memos.ok("add", "--lines", stdin=MEMORIES)
     return memos

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from memos_cli.core.safetext import visible
 from tests.cli.conftest import CONTEXT
 from tests.harness import Memos, git, snapshot
 from tests.tiny_model import tiny
@@ -26,7 +28,7 @@ def test_one_shot_prints_the_answer_alone_and_saves_the_turn(chat: Memos, vault:
     (name,) = [row["session"] for row in chat.ok("sessions", "--json").json["sessions"]]
     said = chat.ok("sessions", name, "--json").json["said"]
     assert said[0]["text"] == "Where do I live?"
-    assert said[1]["text"] == result.stdout.strip("\n")
+    assert visible(said[1]["text"]) == result.stdout.strip("\n")
     assert said[1]["model"] == "tiny"
     assert not git(vault, "status", "--porcelain")
 
@@ -215,7 +217,8 @@ def test_review_accepts_edits_and_rejects(chat: Memos, vault: Path) -> None:
 
 
 def test_ctrl_c_stops_a_one_shot_answer_and_saves_it(chat: Memos) -> None:
-    process = chat.start("chat", "Tell me all", "--max-tokens", 100_000, "-s", "cut")
+    args = ["chat", "Tell me all", "--max-tokens", 100_000, "-s", "cut"]
+    process = chat.start(*args, stdin=subprocess.DEVNULL)
     assert process.stdout is not None
     assert process.stdout.read(4)
     process.send_signal(signal.SIGINT)

@@ -17,19 +17,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.skipif(not SHIPPED.is_file(), reason="the model was not trained yet")
 
 UNKNOWN = "I don't know that yet."
-MEMORIES = """\
-My boss is called Priya.
-The spare key is under the third flowerpot.
-Ada is allergic to peanuts.
-The staging server listens on port 8443.
-"""
-
-
-@pytest.fixture
-def known(memos: Memos, vault: Path) -> Memos:
-    assert vault
-    memos.ok("add", "--lines", stdin=MEMORIES)
-    return memos
 
 
 @pytest.mark.parametrize(
