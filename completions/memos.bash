@@ -98,6 +98,8 @@ _memos() {
     "model info --as") return ;;
     "model use --vault"|"model use -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "model use --as") return ;;
+    "model pull --vault"|"model pull -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "model pull --as") return ;;
     "config --vault"|"config -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "config --as") return ;;
     "completions --vault"|"completions -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -122,10 +124,11 @@ _memos() {
       "restore") words="--at --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "status") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "doctor") words="--repair --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "model") words="list info use --help -h" ;;
+      "model") words="list info use pull --help -h" ;;
       "model list") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "model info") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "model use") words="--embedder --reranker --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "model pull") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "") words="init add recall show edit forget chat sessions review log diff bisect revert undo restore status doctor model config completions --version --help" ;;

@@ -239,6 +239,7 @@ complete -c memos -n '__fish_seen_subcommand_from doctor' -l help -s h -d 'Show 
 complete -c memos -n '__fish_seen_subcommand_from model' -a list
 complete -c memos -n '__fish_seen_subcommand_from model' -a info
 complete -c memos -n '__fish_seen_subcommand_from model' -a use
+complete -c memos -n '__fish_seen_subcommand_from model' -a pull
 complete -c memos -n '__fish_seen_subcommand_from model' -l help -s h -d 'Show help.'
 complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from list' -l vault -s C -r -F -d 'The vault to work on.'
 complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from list' -l as -x -d 'Who acts.'
@@ -267,6 +268,14 @@ complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcomman
 complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from use' -l no-color -d 'No colour.'
 complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from use' -l debug -d 'Show tracebacks and engine logs.'
 complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from use' -l help -s h -d 'Show help.'
+complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from pull' -l vault -s C -r -F -d 'The vault to work on.'
+complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from pull' -l as -x -d 'Who acts.'
+complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from pull' -l json -d 'Print one JSON document.'
+complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from pull' -l jsonl -d 'Print one JSON object a line.'
+complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from pull' -l quiet -s q -d 'Print ids only, no messages.'
+complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from pull' -l no-color -d 'No colour.'
+complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from pull' -l debug -d 'Show tracebacks and engine logs.'
+complete -c memos -n '__fish_seen_subcommand_from model && __fish_seen_subcommand_from pull' -l help -s h -d 'Show help.'
 complete -c memos -n '__fish_seen_subcommand_from config' -l dry-run -s n -d 'Change nothing.'
 complete -c memos -n '__fish_seen_subcommand_from config' -l vault -s C -r -F -d 'The vault to work on.'
 complete -c memos -n '__fish_seen_subcommand_from config' -l as -x -d 'Who acts.'

@@ -17,7 +17,7 @@ import re
 import stat
 import struct
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO, Final, NoReturn
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NoReturn
 
 from memos_cli.core.errors import ModelUnusableError
 from memos_cli.core.families import is_encoder
@@ -64,6 +64,12 @@ _SPLIT = re.compile(r"-\d{5}-of-\d{5}\.gguf\Z", re.IGNORECASE)
 _CLASSIFIER: Final = frozenset({"cls.weight", "cls.output.weight"})  # the head of a reranker
 
 
+Memory = Literal["attention", "sliding", "recurrent", "hybrid"]
+"""What a model keeps of the tokens before: a state of each, of each though some layers look back a
+window only, one running state, or both kinds. A running state cannot be cut."""
+_RECURRENT: Final = re.compile(r"\.(?:ssm|wkv|shortconv)\.")
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What a GGUF file says about itself. `size` is in bytes, `context` in tokens.
@@ -85,6 +91,15 @@ class ModelInfo:
     template: str
     classifier: bool
     values: Mapping[str, str | int | float | bool] = field(repr=False)
+
+    @property
+    def memory(self) -> Memory:
+        """What its layers keep of the tokens before: see `Memory`."""
+        start = f"{self.architecture}."
+        recurrent = any(k.startswith(start) and _RECURRENT.search(k) for k in self.values)
+        if recurrent:
+            return "hybrid" if self.values.get(f"{start}attention.head_count") else "recurrent"
+        return "sliding" if self.values.get(f"{start}attention.sliding_window") else "attention"
 
 
 def read(path: Path) -> ModelInfo:

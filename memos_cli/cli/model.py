@@ -1,13 +1,14 @@
-"""`memos model list`, `memos model info`, `memos model use`."""
+"""`memos model list`, `memos model info`, `memos model use`, `memos model pull`."""
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from memos_cli.cli.memory import DryRun
-from memos_cli.cli.places import places, wanted
+from memos_cli.cli.places import hub_token, places, wanted
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.core.errors import UsageError
 
@@ -108,6 +109,7 @@ def use(
     if embedder or reranker:
         _use_encoder(rt, name, "embedding" if embedder else "reranking", dry_run=dry_run)
         return
+    from memos_cli.ops.models import describe
     from memos_cli.ops.models import use as use_model
 
     ws = rt.workspace(create=not dry_run)
@@ -117,7 +119,36 @@ def use(
     elif dry_run:
         rt.out.message(f"Nothing was changed; chats would use {found.name}.")
     else:
-        rt.out.message(f"Chats use {found.name}.")
+        rt.out.message(f"Chats use {describe(found)}")
+
+
+@model.command("pull")
+@command
+def pull(
+    rt: Runtime,
+    choice: Annotated[
+        str,
+        typer.Argument(
+            metavar="REPO[:FILE]", help="A repository of the hub, and which of its files."
+        ),
+    ],
+) -> None:
+    """Download a GGUF into the Hugging Face cache of this machine; goes on where it was stopped.
+
+    FILE is a name or a part of one, such as Q4_K_M. HF_ENDPOINT names another hub, HF_TOKEN says
+    who you are.
+    """
+    from memos_cli.ops.pull import ENDPOINT, Hub
+    from memos_cli.ops.pull import pull as bring
+
+    environ = rt.settings.env.environ
+    hub = Hub(environ.get("HF_ENDPOINT") or ENDPOINT, hub_token(rt.settings))
+    found, file = bring(hub, choice, places(rt.settings).stores.hubs[0], rt.out.download)
+    if rt.out.structured:
+        rt.out.document({"model": {**_header_json(found), "digest": file.digest}})
+        return
+    rt.out.message(f"{file.name} is here, its digest checked. To use it:")
+    rt.out.raw(f"memos model use {shlex.quote(str(found.path))}")
 
 
 def _use_encoder(rt: Runtime, name: str, purpose: Purpose, *, dry_run: bool) -> None:
@@ -155,9 +186,12 @@ def _purpose(info: ModelInfo | None) -> str | None:
 
 
 def _model_json(found: Model) -> dict[str, Any]:
+    from memos_cli.ops.models import REUSE
+
     return {
         **_header_json(found.info), "shipped": found.shipped, "for": "chat",
-        "chat_template": bool(found.info.template),
+        "chat_template": bool(found.info.template), "memory": found.info.memory,
+        "reuse": REUSE[found.info.memory],
     }  # fmt: skip
 
 

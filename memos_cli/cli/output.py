@@ -137,6 +137,30 @@ class Output:
             task = bar.add_task(label, total=total)
             yield lambda n: bar.advance(task, n)
 
+    @contextmanager
+    def download(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        """The same for a file that arrives, `total` in bytes."""
+        if self.quiet or not self._env.stderr.isatty():
+            yield lambda _n: None
+            return
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            DownloadColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+            TransferSpeedColumn,
+        )
+
+        columns = (
+            TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(),
+            TransferSpeedColumn(), TimeRemainingColumn(),
+        )  # fmt: skip
+        with Progress(*columns, console=Console(file=self._env.stderr), transient=True) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda n: bar.advance(task, n)
+
 
 def speak_utf8(*streams: TextIO | None) -> None:
     """Output is UTF-8 whatever the locale says: JSON and memories know no other encoding."""

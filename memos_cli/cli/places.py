@@ -38,6 +38,19 @@ def places(settings: Settings) -> Places:
     )
 
 
+def hub_token(settings: Settings) -> str:
+    """Who the person is at the hub: `$HF_TOKEN`, else what `hf auth login` left; "" for nobody."""
+    environ = settings.env.environ
+    if environ.get("HF_TOKEN"):
+        return environ["HF_TOKEN"].strip()
+    cache = Path(environ.get("XDG_CACHE_HOME") or settings.home / ".cache") / "huggingface"
+    home = Path(environ.get("HF_HOME") or cache).expanduser()
+    try:
+        return (home / "token").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def wanted(settings: Settings, key: str, config: Mapping[str, Any], model: str = "") -> Wanted:
     """What the settings say of `models.embedder` or `models.reranker`; `model` goes over them."""
     from memos_cli.ops.encoders import Wanted

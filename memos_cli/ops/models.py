@@ -14,20 +14,43 @@ from memos_cli.core.errors import ModelUnusableError, RefusedError, UsageError
 from memos_cli.ops.configure import set_config
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from memos_cli.backends.gguf import Memory
     from memos_cli.backends.llama import Engine, Vocabulary
     from memos_cli.ops.workspace import Workspace
 
 __all__ = [
-    "Listed", "Model", "ModelInfo", "Places", "Stores",
-    "describe", "engine_log", "examine", "facts_of", "find_for_vault", "find_model",
-    "listed", "load", "of_vault", "use", "vocabulary",
+    "REUSE",
+    "Listed",
+    "Model",
+    "ModelInfo",
+    "Places",
+    "Stores",
+    "describe",
+    "engine_log",
+    "examine",
+    "facts_of",
+    "find_for_vault",
+    "find_model",
+    "listed",
+    "load",
+    "of_vault",
+    "use",
+    "vocabulary",
 ]  # fmt: skip
 
 DEFAULT: Final = "default"
 SHIPPED: Final = Path(__file__).parent.parent / "assets" / "nano-q8_0.gguf"
 KEY: Final = "models.chat"
+_NOTHING: Final = "nothing: its running state cannot be cut, so each prompt is computed whole"
+REUSE: Final[Mapping[Memory, str]] = {
+    "attention": "what a prompt shares with the one before",
+    "sliding": "what a prompt shares with the one before; all layers keep all of it",
+    "recurrent": _NOTHING,
+    "hybrid": _NOTHING,
+}
+"""What of the KV state of a prompt is reused for the next one, for a person."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +154,8 @@ def describe(model: Model) -> str:
     info = model.info
     kind = "answers from memories alone" if model.is_nano else info.architecture
     size = f"{info.parameters / 1e6:,.1f}M weights {info.quantisation}".rstrip()
-    return f"{info.name} ({kind}, {size}, context {info.context:,}), {info.path}"
+    told = f"{info.name} ({kind}, {size}, context {info.context:,}), {info.path}"
+    return f"{told}. It reuses {_NOTHING}." if REUSE[info.memory] == _NOTHING else told
 
 
 def load(model: Model, places: Places, *, context: int, notify: Callable[[str], None]) -> Engine:
