@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
-from memos_cli.cli.model import chosen
+from memos_cli.cli.model import chosen, server_named
 from memos_cli.cli.places import places
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from memos_cli.cli.runtime import Runtime
     from memos_cli.ops.models import Model
+    from memos_cli.ops.servers import Remote
     from memos_cli.ops.voices import Voice
     from memos_cli.ops.workspace import Workspace
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class ChatModel:
     """A model in use; `close` ends its use. `found` is the one that was opened last."""
 
-    found: Model
+    found: Model | Remote
 
     def __init__(self, rt: Runtime, ws: Workspace, *, reuse: bool) -> None:
         """Open nothing yet; without `reuse` every prompt is computed from its start."""
@@ -47,8 +48,15 @@ class ChatModel:
         from memos_cli.ops.voices import voice_of
 
         rt = self._rt
-        model = chosen(rt, self._ws, choice)
         context = rt.settings.value("chat.context", self._ws.config)[0]
+        if address := server_named(rt, self._ws, choice):
+            from memos_cli.ops.servers import ServerVoice, reach
+
+            remote = reach(address, rt.settings.env.environ.get("MEMOS_API_KEY", ""))
+            self.close()
+            self._free, self.found = lambda: None, remote
+            return ServerVoice(remote, context)
+        model = chosen(rt, self._ws, choice)
         engine = load(model, places(rt.settings), context=context, notify=rt.out.message)
         engine.reuse = self._reuse
         self.close()

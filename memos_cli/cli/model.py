@@ -10,11 +10,14 @@ import typer
 from memos_cli.cli.memory import DryRun
 from memos_cli.cli.places import hub_token, places, wanted
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.core.errors import UsageError
+from memos_cli.core.errors import ModelUnusableError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from memos_cli.ops.encoders import Encoding, Purpose
     from memos_cli.ops.models import Listed, Model, ModelInfo
+    from memos_cli.ops.servers import Remote
     from memos_cli.ops.workspace import Workspace
 
 model = typer.Typer(
@@ -27,6 +30,7 @@ _WORDS = {
     "embedding": ("embedder", "the package's own"),
     "reranking": ("reranker", "none"),
 }
+_ADDRESS = ("http://", "https://")
 ModelArgument = Annotated[
     str | None,
     typer.Argument(metavar="FILE|NAME", help="A GGUF file, a name from the list, or `default`."),
@@ -41,9 +45,41 @@ def chosen(rt: Runtime, ws: Workspace | None, choice: str | None = None) -> Mode
     from memos_cli.ops.models import examine, of_vault
 
     set_to, origin = rt.settings.value("models.chat", ws.config if ws else {})
+    if (choice or set_to).startswith(_ADDRESS):
+        msg = f"The model is a server's: {choice or set_to}."
+        raise ModelUnusableError(msg)
     if choice is None and origin == "vault" and ws:
         return of_vault(ws, set_to, places(rt.settings))
     return examine(choice or set_to, places(rt.settings))
+
+
+def server_named(rt: Runtime, ws: Workspace | None, choice: str | None = None) -> str:
+    """The server that `choice` names, else the settings; "" where that is a file.
+
+    Raises RefusedError for one that only the vault names.
+    """
+    set_to, origin = rt.settings.value("models.chat", ws.config if ws else {})
+    wanted = choice or set_to
+    if not wanted.startswith(_ADDRESS):
+        return ""
+    if choice is None and origin == "vault":
+        from memos_cli.ops.servers import require_trusted
+
+        require_trusted(wanted, places(rt.settings))
+    return str(wanted)
+
+
+def in_use(rt: Runtime, ws: Workspace) -> Model | Remote:
+    """The model of the vault's chats, wherever it is."""
+    if address := server_named(rt, ws):
+        return _reach(rt, address)
+    return chosen(rt, ws)
+
+
+def _reach(rt: Runtime, address: str) -> Remote:
+    from memos_cli.ops.servers import reach
+
+    return reach(address, rt.settings.env.environ.get("MEMOS_API_KEY", ""))
 
 
 @model.command("list")
@@ -72,10 +108,17 @@ def info(rt: Runtime, name: ModelArgument = None) -> None:
     from memos_cli.ops.encoders import look
 
     ws = _vault(rt)
+    if address := server_named(rt, None if name else ws, name):
+        _show(rt, _reach(rt, address).facts())
+        return
     config = ws.config if ws else {}
     manner = wanted(rt.settings, "models.embedder", config).manner
     found = look(name, places(rt.settings), manner) if name else None
     shown = _encoding_json(found) if found else _model_json(chosen(rt, None if name else ws, name))
+    _show(rt, shown)
+
+
+def _show(rt: Runtime, shown: Mapping[str, Any]) -> None:
     if rt.out.structured:
         rt.out.document({"model": shown})
         return
@@ -90,7 +133,8 @@ def use(
     name: Annotated[
         str,
         typer.Argument(
-            metavar="FILE|NAME", help="A GGUF file, a name from the list, or `default`."
+            metavar="FILE|NAME|URL",
+            help="A GGUF file, a name from the list, `default`, or http://HOST:PORT/v1[#NAME].",
         ),
     ],
     *,
@@ -109,17 +153,19 @@ def use(
     if embedder or reranker:
         _use_encoder(rt, name, "embedding" if embedder else "reranking", dry_run=dry_run)
         return
-    from memos_cli.ops.models import describe
     from memos_cli.ops.models import use as use_model
 
     ws = rt.workspace(create=not dry_run)
+    if server_named(rt, None, name):
+        _use_server(rt, ws, name, dry_run=dry_run)
+        return
     found, commit = use_model(ws, name, places(rt.settings), dry_run=dry_run)
     if rt.out.structured:
         rt.out.document({"model": _model_json(found), "commit": commit})
     elif dry_run:
         rt.out.message(f"Nothing was changed; chats would use {found.name}.")
     else:
-        rt.out.message(f"Chats use {describe(found)}")
+        rt.out.message(f"Chats use {found.describe()}")
 
 
 @model.command("pull")
@@ -149,6 +195,19 @@ def pull(
         return
     rt.out.message(f"{file.name} is here, its digest checked. To use it:")
     rt.out.raw(f"memos model use {shlex.quote(str(found.path))}")
+
+
+def _use_server(rt: Runtime, ws: Workspace, address: str, *, dry_run: bool) -> None:
+    from memos_cli.ops.servers import use_server
+
+    key = rt.settings.env.environ.get("MEMOS_API_KEY", "")
+    remote, commit = use_server(ws, address, key, places(rt.settings), dry_run=dry_run)
+    if rt.out.structured:
+        rt.out.document({"model": remote.facts(), "commit": commit})
+    elif dry_run:
+        rt.out.message(f"Nothing was changed; chats would use {remote.describe()}")
+    else:
+        rt.out.message(f"Chats use {remote.describe()}")
 
 
 def _use_encoder(rt: Runtime, name: str, purpose: Purpose, *, dry_run: bool) -> None:

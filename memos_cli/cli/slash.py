@@ -207,11 +207,10 @@ class Commands:
             self.tell_session()
 
     def _change_model(self, choice: str) -> None:
-        from memos_cli.ops.models import describe
 
         if choice:
             self._talk.use(self._model.open(choice), self._model.found.name)
-        self._say(describe(self._model.found))
+        self._say(self._model.found.describe())
         if choice:
             self._say("For this conversation; `memos model use` makes it the vault's.")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memos_cli.cli.memory import DryRun
-from memos_cli.cli.model import chosen
+from memos_cli.cli.model import in_use
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import local_time
 from memos_cli.core.codec import format_time
@@ -149,7 +149,7 @@ def doctor(
     from memos_cli.ops.doctor import examine
 
     ws = rt.workspace()
-    result = examine(ws, lambda: chosen(rt, ws), repair=repair, dry_run=dry_run)
+    result = examine(ws, lambda: in_use(rt, ws), repair=repair, dry_run=dry_run)
     if rt.out.structured:
         rt.out.document({
             "healthy": result.healthy, "repaired": [] if dry_run else list(result.repaired),

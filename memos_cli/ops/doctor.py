@@ -6,7 +6,7 @@ import platform
 import shutil
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from memos_cli.core.errors import MemosError
 from memos_cli.ops.status import uncommitted, warnings
@@ -14,12 +14,18 @@ from memos_cli.ops.status import uncommitted, warnings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from memos_cli.ops.models import Model
     from memos_cli.ops.workspace import Workspace
 
 Level = Literal["ok", "note", "bad"]
 _DERIVED = ("catalog", "tables")  # what a repair makes anew
 _PACKAGES = ("lancedb", "llama-cpp-python", "pyarrow", "numpy", "GitPython")
+
+
+class Described(Protocol):
+    """A model that can say what it is."""
+
+    def describe(self) -> str:
+        """One line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +54,7 @@ class Examined:
 
 
 def examine(
-    ws: Workspace, model: Callable[[], Model], *, repair: bool = False, dry_run: bool = False
+    ws: Workspace, model: Callable[[], Described], *, repair: bool = False, dry_run: bool = False
 ) -> Examined:
     """Looks at everything; `model` finds the chat model, or raises what is wrong with it.
 
@@ -114,11 +120,9 @@ def _tables(ws: Workspace, *, as_they_lie: bool) -> Iterator[Finding]:
         yield Finding("tables", "ok", f"{len(live):,} rows match the text")
 
 
-def _model(find: Callable[[], Model]) -> Iterator[Finding]:
-    from memos_cli.ops.models import describe
-
+def _model(find: Callable[[], Described]) -> Iterator[Finding]:
     try:
-        yield Finding("model", "ok", describe(find()))
+        yield Finding("model", "ok", find().describe())
     except MemosError as error:
         yield Finding("model", "bad", error.message)
 

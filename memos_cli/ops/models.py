@@ -27,7 +27,6 @@ __all__ = [
     "ModelInfo",
     "Places",
     "Stores",
-    "describe",
     "engine_log",
     "examine",
     "facts_of",
@@ -81,6 +80,14 @@ class Model:
     def is_nano(self) -> bool:
         """Whether it speaks the prompt format of `core.nano` (any file of that training does)."""
         return str(self.info.values.get("general.name", "")).startswith(nano.MODEL_NAME)
+
+    def describe(self) -> str:
+        """One line on it."""
+        info = self.info
+        kind = "answers from memories alone" if self.is_nano else info.architecture
+        size = f"{info.parameters / 1e6:,.1f}M weights {info.quantisation}".rstrip()
+        told = f"{info.name} ({kind}, {size}, context {info.context:,}), {info.path}"
+        return f"{told}. It reuses {_NOTHING}." if REUSE[info.memory] == _NOTHING else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,15 +154,6 @@ def of_vault(ws: Workspace, choice: str, places: Places) -> Model:
     """`examine` for a choice that the vault's own `memos.toml` makes. Raises RefusedError too."""
     path = find_for_vault(ws, choice, places)
     return examine(str(path) if path != SHIPPED else DEFAULT, places)
-
-
-def describe(model: Model) -> str:
-    """One line on a model."""
-    info = model.info
-    kind = "answers from memories alone" if model.is_nano else info.architecture
-    size = f"{info.parameters / 1e6:,.1f}M weights {info.quantisation}".rstrip()
-    told = f"{info.name} ({kind}, {size}, context {info.context:,}), {info.path}"
-    return f"{told}. It reuses {_NOTHING}." if REUSE[info.memory] == _NOTHING else told
 
 
 def load(model: Model, places: Places, *, context: int, notify: Callable[[str], None]) -> Engine:

@@ -132,9 +132,13 @@ class GeneralVoice:
         """See Voice."""
         limit = min(manner.max_tokens, int(self._engine.n_ctx * MAX_ANSWER_SHARE))
         room = Room(self._engine.n_ctx - limit - 32, self._count)
-        notes = Notes(_notes(asked.pinned), _notes(asked.recalled))
         fitted = chatprompt.fit(
-            manner.system, notes, asked.turns, room, handed=asked.handed, akin=asked.embedder.akin
+            manner.system,
+            notes_of(asked),
+            asked.turns,
+            room,
+            handed=asked.handed,
+            akin=asked.embedder.akin,
         )
         parts = self._prompt(fitted.messages)
         pieces = self._engine.generate(
@@ -291,6 +295,11 @@ def _split(message: Turn) -> list[Turn]:
     if not asks or not any(map(learning.statements, tells)):
         return [message]
     return [Turn("user", "\n".join(tells)), Turn("user", " ".join(asks))]
+
+
+def notes_of(asked: Asked) -> Notes:
+    """What memory has for a message, as a general model is shown it."""
+    return Notes(_notes(asked.pinned), _notes(asked.recalled))
 
 
 def _notes(cubes: Sequence[Cube]) -> list[Note]:
