@@ -65,11 +65,23 @@ def _tell(
         rt.out.message("(the answer reached its longest length; see --max-tokens)")
     for kind in reply.withheld:
         rt.out.message(f"The message holds {kind}: it is not kept, in no memory and no transcript.")
+    _tell_learnt(rt, conversation, reply)
+
+
+def _tell_learnt(rt: Runtime, conversation: Conversation, reply: Reply) -> None:
+    """What is a memory now, what it replaces, and what was one before."""
+    ws, dry_run = conversation.ws, conversation.options.dry_run
     for cube in reply.learnt:
-        verb = "proposed" if cube.state is State.GENERATED else "remembered"
-        if conversation.options.dry_run:
+        proposed = cube.state is State.GENERATED
+        verb = "proposed" if proposed else "remembered"
+        if dry_run:
             verb = f"would have {verb}"
-        rt.out.message(f"{verb} {short_id(conversation.ws, cube.id)}  {one_line(cube.text)}")
+        rt.out.message(f"{verb} {short_id(ws, cube.id)}  {one_line(cube.text)}")
+        verb = "would replace" if proposed or dry_run else "replaces"
+        for id_ in cube.supersedes:
+            rt.out.message(f"  {verb} {short_id(ws, id_)}: {one_line(ws.load(id_)[1].text)}")
+    for item in reply.known:
+        rt.out.message(f"known already {short_id(ws, item.id)}  {one_line(item.text)}")
 
 
 class View(Protocol):
@@ -119,9 +131,13 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         "session": reply.session,
         "memories": [item.cube.id for item in reply.memories],
         "proposed": [
-            {"id": c.id, "text": c.text, "kind": str(c.kind), "state": str(c.state)}
+            {
+                "id": c.id, "text": c.text, "kind": str(c.kind), "state": str(c.state),
+                "source": c.source, "supersedes": list(c.supersedes),
+            }
             for c in reply.learnt
         ],
+        "known": [{"id": item.id, "text": item.text} for item in reply.known],
         "kv": {
             "prefix_tokens": cost.prefix_tokens, "segments": 0, "restored_tokens": 0,
             "computed_tokens": cost.computed_tokens,

@@ -47,6 +47,12 @@ EXTRACT: Final = (
     "Write one sentence a line. Questions, requests, greetings and remarks on the conversation are "
     "not worth it. If nothing is, write NONE."
 )
+RELATE: Final = (
+    "You compare two notes of a person, given as data. Answer `duplicate` if the newer says "
+    "nothing that the older does not say. Answer `contradicts` if both are about the same thing "
+    "and the older can no longer be true once the newer is. Otherwise, and when in doubt, answer "
+    "`unrelated`. Answer with that one word."
+)
 EARLIER: Final = "earlier in this chat"
 PER_MESSAGE: Final = 8  # tokens that a template puts around a message
 TURN_SHARE: Final = 0.6  # of what is left after the fixed part, for turns; notes get the rest
@@ -169,6 +175,12 @@ def alternating(turns: Sequence[Turn]) -> list[Turn]:
 def extract_messages(message: str) -> tuple[Turn, ...]:
     """The messages that ask a general model which sentences of `message` to remember."""
     return Turn("system", EXTRACT), Turn("user", message)
+
+
+def relate_messages(older: str, newer: str) -> tuple[Turn, ...]:
+    """The messages that ask a general model how a newer note relates to an older one."""
+    notes = _fenced([Note(older, "older", ""), Note(newer, "newer", "")])
+    return Turn("system", RELATE), Turn("user", notes)
 
 
 def _fenced(notes: Iterable[Note]) -> str:

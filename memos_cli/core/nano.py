@@ -47,7 +47,8 @@ CANNOT = "I can't do that. I only keep what you tell me."
 WHO = "I am memos. I remember what you tell me."
 BYE = "Goodbye!"
 FIXED_REPLIES = (HELLO, WELCOME, NOTED, CANNOT, WHO, BYE)
-RELATIONS = ("duplicate", "contradicts", "unrelated")
+UNRELATED = "unrelated"
+RELATIONS = ("duplicate", "contradicts", UNRELATED)
 
 MAX_LINES = 32
 MAX_LINE_CHARS = 300
@@ -169,10 +170,15 @@ def quote_reply(lines: Sequence[str]) -> str:
     return QUOTE + ALSO.join(lines)
 
 
+def without_quotes(turn: str) -> str:
+    """A turn without fenced code and quoted (`>`) lines."""
+    text = _FENCE.sub("\n", turn)
+    return "\n".join(row for row in text.split("\n") if not row.lstrip().startswith(">"))
+
+
 def sentences(turn: str) -> list[str]:
     """The sentences of a turn, without fenced code, quoted (`>`) lines and empty pieces."""
-    text = _FENCE.sub("\n", turn)
-    text = "\n".join(row for row in text.split("\n") if not row.lstrip().startswith(">"))
+    text = without_quotes(turn)
     pieces: list[str] = []
     start = 0
     for gap in _SENTENCE.finditer(text):

@@ -71,9 +71,9 @@ def path_of(session: Session) -> str:
     return f"{FOLDER}/{session.created.astimezone(UTC):%Y-%m}/{session.name}{SUFFIX}"
 
 
-def source_of(name: str) -> str:
-    """The `source` of what was learnt in a session."""
-    return f"chat:{name}"
+def source_of(name: str, turn: int) -> str:
+    """The `source` of what was learnt of message `turn` (from 1) of the person in a session."""
+    return f"chat:{name}:{turn}"
 
 
 def header(session: Session) -> bytes:

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import analysis, codec, learning, secrets
 from memos_cli.core.cube import Cube, State, clean_text, new_id, path_of, subject_line
@@ -16,7 +16,9 @@ from memos_cli.core.query import Recalled as Found
 from memos_cli.core.rejected import FILE as REJECTED
 from memos_cli.core.rejected import is_rejected
 from memos_cli.core.session import Said, source_of
+from memos_cli.ops import learn
 from memos_cli.ops.embedder import shipped_embedder
+from memos_cli.ops.learn import Known, Lesson
 from memos_cli.ops.recall import Searcher
 from memos_cli.ops.sessions import append, begin
 from memos_cli.ops.transaction import change
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from memos_cli.ops.sessions import Stored
     from memos_cli.ops.voices import Voice
     from memos_cli.ops.workspace import Workspace
+
+
+NAMESPACE: Final = "default"
 
 
 class Capture(StrEnum):
@@ -67,16 +72,18 @@ class Recalled:
 class Reply:
     """What a turn brought: the answer, the memories behind it, what was learnt, what it cost.
 
-    `learnt` is what was added, in state `activated` or `generated`. `commit` is None where nothing
-    was saved. `withheld` names the kinds of secrets in the message ("a GitHub token"), which the
-    transcript does not hold and nothing was learnt of. `unread` counts the lines of text handed
-    over that the prompt had no room for, `cut` the characters of the message. Times in seconds.
+    `learnt` is what was added, in state `activated` or `generated`, with the ids that it replaces;
+    `known` what was told again. `commit` is None where nothing was saved. `withheld` names the
+    kinds of secrets in the message ("a GitHub token"), which the transcript does not hold and
+    nothing was learnt of. `unread` counts the lines of text handed over that the prompt had no room
+    for, `cut` the characters of the message. Times in seconds.
     """
 
     answer: str
     session: str
     memories: tuple[Recalled, ...] = ()
     learnt: tuple[Cube, ...] = ()
+    known: tuple[Known, ...] = ()
     degraded: tuple[str, ...] = ()
     cost: Cost = field(default_factory=Cost)
     total_s: float = 0.0
@@ -146,17 +153,19 @@ class Conversation:
         answer = self._voice.answer(asked, self.options.manner, watch)
         watch.on_end(answer.interrupted)
         sentences = () if answer.interrupted else self._propose(kept, asked, watch)
+        lessons, known = self._compare(sentences, watch)
         said = (
             Said("user", kept + _note_of(asked.handed), asked_at),
             Said("assistant", secrets.mask(answer.text)[0], self.ws.now(), answer.memories,
                  self.model, interrupted=answer.interrupted),
         )  # fmt: skip
-        learnt, commit = self._save(stored, said, sentences)
+        learnt, commit = self._save(stored, said, lessons)
         return Reply(
             answer=answer.text,
             session=stored.session.name if self.options.save else "",
             memories=tuple(r for r in recalled if r.cube.id in answer.memories),
             learnt=learnt,
+            known=known,
             degraded=degraded,
             cost=answer.cost,
             total_s=time.perf_counter() - started,
@@ -206,44 +215,73 @@ class Conversation:
         if not wanted or not learning.statements(text):
             return ()
         proposed = self._voice.propose(text, watch.should_stop)
-        cubes = (*asked.pinned, *asked.recalled)
-        seen = [c.text for c in cubes] + [t.text for t in asked.turns[:-1]]
+        seen = [turn.text for turn in asked.turns if turn.role != "user"]
         return learning.worth_learning(proposed, text, seen)
 
+    def _compare(
+        self, sentences: Iterable[str], watch: Watch
+    ) -> tuple[tuple[Lesson, ...], tuple[Known, ...]]:
+        """What is new of the sentences, with the memories it replaces, and what is known."""
+        lessons: list[Lesson] = []
+        known: list[Known] = []
+        for sentence in sentences:
+            near = (*self._twins(sentence), *learn.near(self._open_searcher(), sentence, NAMESPACE))
+            found = learn.compare(
+                sentence, near, lambda old, new: self._voice.relate(old, new, watch.should_stop)
+            )
+            if isinstance(found, Known):
+                known.append(found)
+            else:
+                lessons.append(found)
+        return tuple(lessons), tuple(known)
+
+    def _twins(self, sentence: str) -> Iterator[Cube]:
+        """The memories of the same text that are in force, whether recall knows them or not."""
+        probe = Cube(id="", text=clean_text(sentence), created=self.ws.now(), namespace=NAMESPACE)
+        for entry in self.ws.catalog.with_digest(text_digest(probe)):
+            if entry.error is None and entry.id:
+                cube = self.ws.load(entry.id)[1]
+                if cube.state in learn.STATES and not cube.superseded_by:
+                    yield cube
+
     def _save(
-        self, stored: Stored, said: Sequence[Said], sentences: Sequence[str]
+        self, stored: Stored, said: Sequence[Said], lessons: Sequence[Lesson]
     ) -> tuple[tuple[Cube, ...], str | None]:
         """Write the turn and what was learnt of it in one commit."""
         name = stored.session.name
-        if self.options.dry_run or not (self.options.save or sentences):
+        source = source_of(name, 1 + sum(turn.role == "user" for turn in stored.session.turns))
+        if self.options.dry_run or not (self.options.save or lessons):
             self.stored = _grown(stored, said)
-            return tuple(self._fresh(self.ws.files.read_or_none(REJECTED), sentences, name)), None
+            return tuple(self._fresh(self.ws.files.read_or_none(REJECTED), lessons, source)), None
         with change(self.ws, "chat", f"{name}: {subject_line(said[0].text)}") as tx:
             stored = append(tx, stored, said) if self.options.save else _grown(stored, said)
-            learnt = tuple(self._fresh(tx.read(REJECTED), sentences, name))
+            learnt = tuple(self._fresh(tx.read(REJECTED), lessons, source))
+            if self.options.capture is Capture.AUTO:
+                learnt = tuple(learn.supersede(tx, cube) for cube in learnt)
             for cube in learnt:
                 tx.write(path_of(cube), codec.render(cube))
-            tx.ids = [cube.id for cube in learnt]
+            tx.ids = [id_ for cube in learnt for id_ in (cube.id, *cube.supersedes)]
         self.stored = stored
         return learnt, tx.commit
 
     def _fresh(
-        self, rejected: bytes | None, sentences: Iterable[str], session: str
+        self, rejected: bytes | None, lessons: Iterable[Lesson], source: str
     ) -> Iterator[Cube]:
-        """The memories to add: none that is in the vault already, none that was rejected."""
+        """The memories to add: none that was rejected, none that was added meanwhile."""
         review = self.options.capture is Capture.REVIEW
-        for sentence in sentences:
+        for lesson in lessons:
             cube = Cube(
                 id=new_id(),
-                text=clean_text(sentence),
+                text=clean_text(lesson.text),
                 created=self.ws.now().replace(microsecond=0),
-                kind=learning.kind_of(sentence),
+                kind=learning.kind_of(lesson.text),
                 state=State.GENERATED if review else State.ACTIVATED,
                 author=self.ws.actor,
-                source=source_of(session),
+                source=source,
+                namespace=NAMESPACE,
+                supersedes=learn.names(lesson.replaces),
             )
-            known = self.ws.catalog.with_digest(text_digest(cube))
-            if not known and not is_rejected(rejected, cube.text):
+            if not any(self._twins(cube.text)) and not is_rejected(rejected, cube.text):
                 yield cube
 
 

@@ -17,7 +17,7 @@ from memos_cli.core.packing import estimate
 from memos_cli.core.stream import Thoughts
 from memos_cli.ops.configure import set_config
 from memos_cli.ops.models import KEY, facts_of
-from memos_cli.ops.voices import MAX_ANSWER_SHARE, Answer, Cost, notes_of
+from memos_cli.ops.voices import MAX_ANSWER_SHARE, MAX_RELATION_TOKENS, Answer, Cost, notes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -156,6 +156,15 @@ class ServerVoice:
             body.pop("response_format")
             said = self._remote.server.ask(body, turns)
         return nano.parse_extract("\n".join(_listed(said)), message)
+
+    def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
+        """See Voice."""
+        if should_stop():
+            return nano.UNRELATED
+        body = self._body(temperature=0, max_tokens=MAX_RELATION_TOKENS)
+        return nano.parse_relation(
+            self._remote.server.ask(body, chatprompt.relate_messages(older, newer))
+        )
 
     def _body(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         return {"model": self._remote.name, **more}

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from memos_cli.ops.models import Model
 
 MAX_EXTRACT_TOKENS: Final = 256
+MAX_RELATION_TOKENS: Final = 8
 MAX_PIECES: Final = 8  # of a message that are read for what to learn: nobody types more
 MAX_NANO_TURNS: Final = 8  # of the person, those that share words with the message before others
 MAX_NANO_LINES: Final = 16  # of text handed over: those that say most of the message
@@ -112,6 +113,10 @@ class Voice(Protocol):
         """Sentences of `message` that the model would remember."""
         ...
 
+    def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
+        """One of `nano.RELATIONS`: how the newer of two memories relates to the older."""
+        ...
+
 
 def voice_of(model: Model, engine: Engine) -> Voice:
     """The voice that fits the model."""
@@ -169,6 +174,17 @@ class GeneralVoice:
                 break
             found += self._propose(piece, should_stop)
         return tuple(found)
+
+    def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
+        """See Voice. The grammar allows nothing but the three words."""
+        done = self._engine.complete(
+            self._engine.tokenize(self._prompt(chatprompt.relate_messages(older, newer))),
+            max_tokens=MAX_RELATION_TOKENS,
+            grammar=nano.relate_grammar(),
+            should_stop=should_stop,
+            aside=True,
+        )
+        return nano.parse_relation(done.text)
 
     def _propose(self, piece: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
         grammar = nano.extract_grammar(piece)
@@ -246,9 +262,18 @@ class NanoVoice:
         self._should_stop = should_stop
         try:
             pieces = nano.pieces(message)[:MAX_PIECES]
-            return nano_answer.extract("\n".join(pieces), self._complete)
+            found = nano_answer.extract("\n".join(pieces), self._complete)
+            return (*learning.certain(message), *found)  # it misses many; these need no judgement
         except _StoppedError:
             return ()
+
+    def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
+        """See Voice."""
+        self._should_stop = should_stop
+        try:
+            return nano_answer.relate(older, newer, self._complete)
+        except _StoppedError:
+            return nano.UNRELATED
 
     def _complete(self, parts: Sequence[Part], grammar: str, max_tokens: int) -> Completion:
         if self._should_stop():

@@ -33,6 +33,7 @@ class FakeVoice:
     proposals: tuple[str, ...] = ()
     asked: list[Asked] = field(default_factory=list)
     interrupted: bool = False
+    relation: str = "unrelated"
 
     def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
         """Give the next answer."""
@@ -48,6 +49,12 @@ class FakeVoice:
         assert message
         assert not should_stop()
         return self.proposals
+
+    def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
+        """Give the relation."""
+        assert older != newer
+        assert not should_stop()
+        return self.relation
 
 
 @pytest.fixture
@@ -72,7 +79,7 @@ def test_a_turn_recalls_answers_learns_and_is_one_commit(ws: Workspace, memos: M
     assert shown == ["In Berlin."]
     assert [m.cube.id for m in reply.memories] == [berlin]
     (learnt,) = reply.learnt
-    assert (learnt.text, learnt.source) == ("My dog is called Rex.", f"chat:{reply.session}")
+    assert (learnt.text, learnt.source) == ("My dog is called Rex.", f"chat:{reply.session}:1")
     assert git(ws.root, "rev-parse", "HEAD") == reply.commit
     changed = git(ws.root, "show", "--name-only", "--format=%s%n%b", "HEAD")
     assert f"sessions/2026-11/{reply.session}.jsonl" in changed
