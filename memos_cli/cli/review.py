@@ -77,10 +77,19 @@ def _list(rt: Runtime, waiting: list[Cube]) -> None:
                 local_time(c.created, rt.out),
                 c.source,
                 one_line(c.text),
+                _replaced(rt, c),
             ]
             for c in waiting
         ]
-        rt.out.table(["id", "kind", "when", "source", "text"], rows)
+        rt.out.table(["id", "kind", "when", "source", "text", "replaces"], rows)
+
+
+def _replaced(rt: Runtime, cube: Cube) -> str:
+    """The memories in whose place a proposal would come."""
+    from memos_cli.ops.learn import in_force
+
+    old = in_force(rt.opened, cube.supersedes)
+    return "; ".join(f"{short_id(rt.opened, c.id)} {one_line(c.text)}" for c in old)
 
 
 @dataclass(slots=True)
@@ -109,6 +118,8 @@ def _ask(rt: Runtime, waiting: list[Cube]) -> _Asked:
     for number, cube in enumerate(waiting, 1):
         head = rt.out.styled(f"{number}/{len(waiting)} {cube.kind}", "dim")
         rt.out.raw(f"{head}  {rt.out.styled(one_line(cube.text), 'bold')}")
+        if old := _replaced(rt, cube):
+            rt.out.raw(f"     would replace {old}")
         while True:
             try:
                 said = prompt("[y/n/e/s/q] ").strip().lower()

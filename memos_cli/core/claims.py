@@ -9,7 +9,7 @@ form has no respect, and is then never taken to replace another.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -26,7 +26,7 @@ _STOPS: Final = (analysis.STOP_WORDS | _FILLER) - {"not", "no", "nor"} | {"not",
 _OPENING: Final = re.compile(
     r"^(?:(?:as (?:I|you) (?:said|know|mentioned)|remember(?: that)?|(?:please )?(?:note|keep in mind)(?: that)?"
     r"|don['\u2019]t forget(?: that)?|by the way|btw|fyi|well|so|oh|and|big news|good news|bad news|actually"
-    r"|would you believe it|guess what)\b[,:;!]?\s*)+",
+    r"|would you believe it|guess what|it turn(?:s|ed) out(?: that)?)\b[,:;!]?\s*)+",
     re.IGNORECASE,
 )
 _NEGATED: Final = re.compile(
@@ -59,7 +59,7 @@ _BE: Final = (
 )
 _WHOSE: Final = r"(?:(?P<det>my|our|the|his|her|their) )?"
 _OF_THING: Final = re.compile(
-    rf"^(?:now |today )?{_WHOSE}(?P<np>[^,;:.!?]{{2,60}}?),? ?(?P<be>{_BE})(?P<value>\S.*)$",
+    rf"^(?:now |today )?{_WHOSE}(?P<np>[^,;:.!?]{{2,60}}?)(?:, ?| )(?P<be>{_BE})(?P<value>\S.*)$",
     re.IGNORECASE,
 )
 _NEW_THING: Final = re.compile(
@@ -70,8 +70,8 @@ _HAS_NEW: Final = re.compile(
     re.IGNORECASE,
 )
 _LIVES: Final = re.compile(
-    r"^(?P<who>[^,;:.!?]{1,60}?)(?:['\u2019]ve|['\u2019]s|['\u2019]re)?(?: (?:has|have|now|just|recently|both|all))* "
-    r"(?:lives?|living|resides?|moved(?! (?:out|from \w+ to (?!live))))\b(?P<value>.*)$",
+    r"^(?P<who>[^,;:.!?]{1,60}?)(?:'ve|'s|'re|'m)?(?: (?:has|have|now|just|recently|both|all|is|are|am))* "
+    r"(?:(?:lives?|living|resides?)(?: now)? (?:in|at|on|near|by)|moved (?:back |over )?(?:in)?to)\b(?P<value>.*)$",
     re.IGNORECASE,
 )
 _NOW_LIVES: Final = re.compile(
@@ -79,17 +79,21 @@ _NOW_LIVES: Final = re.compile(
 )
 _WORKS: Final = re.compile(
     r"^(?P<who>[^,;:.!?]{1,60}?)(?:['\u2019]ve|['\u2019]m)?(?: (?:has|have|now|just|am|is))* "
-    r"(?:works?|working|started|joined) (?:at|for|with) (?P<value>[A-Z].*)$"
+    r"(?:works?|working|started|joined) (?:at|for) (?P<value>[A-Z].*)$"
 )
 _DRIVES: Final = re.compile(
     r"^(?P<who>[^,;:.!?]{1,60}?) .*?\bdrives? (?P<value>an? .*)$|^(?P<whom>I|we) drive (?P<what>an? .*)$",
+    re.IGNORECASE,
+)
+_SET: Final = re.compile(
+    r"^(?:I|we)(?:'ve| have)? (?:just )?(?:changed|switched|moved|set|reset) (?:my |our |the )(?P<np>[a-z][^,;:.]{1,40}?) to (?P<value>.*)$",
     re.IGNORECASE,
 )
 _RAISE: Final = re.compile(
     r"^(?P<who>I) got a (?:pay )?(?:raise|rise)\b(?P<value>.*)$", re.IGNORECASE
 )
 _DOES: Final = re.compile(
-    r"^(?P<who>I|we)(?:['\u2019]ve|['\u2019]m)?(?: (?:now|only|always|usually|started|have|am|been|still|mostly))* (?P<verb>[a-z]+)\b(?!')(?P<value>.*)$",
+    r"^(?P<who>I|we)(?:'ve|'m|'re)?(?: (?:now|only|always|usually|started|have|am|been|still|mostly))* (?P<verb>[a-z]+)\b(?!')(?P<value>.*)$",
     re.IGNORECASE,
 )
 _PREP: Final = re.compile(r"\b(?:at|in|on|of|for|from|with|to|near|by)\b")
@@ -102,16 +106,22 @@ _SORTS: Final = {
 }
 _SORT_RES: Final = {name: re.compile(form, re.IGNORECASE) for name, form in _SORTS.items()}
 _COUNT_WORDS: Final = r"(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|twenty|thirty|forty|fifty|sixty|\d[\d.,]*)"
-_COUNTED: Final = re.compile(rf"\b{_COUNT_WORDS} ([a-z]{{3,}})", re.IGNORECASE)
+_COUNTED: Final = re.compile(rf"\b{_COUNT_WORDS} ([a-z]{{2,}})", re.IGNORECASE)
 _BARE: Final = re.compile(
     rf"^(?:to |at |only |about |just )*{_COUNT_WORDS}(?: years old)?(?: (?:yesterday|today|now|on \w+|last \w+|this \w+|from today on))*[.! ]*$",
     re.IGNORECASE,
 )
-_CODE: Final = re.compile(
-    r"\b(?=\w*\d)[A-Z0-9]{2,}(?:[ -]\d+)*\b|\b(?:room|floor|number|size|line|platform|gate|seat|row|flat) \d+",
+_CODE: Final = re.compile(r"\b(?=\w*\d)[A-Z0-9]{2,}(?:[ -]\d+)*\b")
+_PLACED: Final = re.compile(
+    r"\b(room|floor|number|size|line|platform|gate|seat|row|flat|port|page) \d+", re.IGNORECASE
+)
+_WHERE: Final = re.compile(
+    r"(?:now )?(?:in|on|under|behind|at|with|from|next to|near|inside|above|below|beside|by) \w",
     re.IGNORECASE,
 )
-_NAME: Final = re.compile(r"(?<!^)(?<![.!?] )\b[A-Z][\w\u2019'-]+")
+_NAMES: Final = re.compile(
+    r"(?:(?:an?|the|now|called|named|in|at|on|to|for|by|near|\d{4}) )*([A-Z][\w'-]+)"
+)
 _TITLE: Final = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof)\. ")
 _NATION: Final = re.compile(
     r"(?:ian|ish|ese|can|gian|German|French|Dutch|Greek|Swiss|Czech|Thai|Welsh)$"
@@ -128,6 +138,8 @@ KIN: Final = frozenset(
 _PRONOUNS: Final = frozenset(
     "i we it that this those these all there he she they you what i'm i've we're we've".split()  # noqa: SIM905
 )
+_NO_UNIT: Final = frozenset("past may jun jul of to in and or at on is am pm by".split())  # noqa: SIM905
+_AGE: Final = frozenset({"age"})
 SELF: Final = frozenset({"self"})
 _ASKED: Final = {"live": "live in", "work": "work at", "car": "car drive"}
 
@@ -138,6 +150,7 @@ class Claim:
 
     `who` is SELF or stems of names and kin words, a sort "date", "name", "people" of "six people".
     `single` marks respects of which there is one value at a time, `deed` what somebody does.
+    `which` tells one of several of a kind: `at the clinic` of `my boss at the clinic`.
     """
 
     who: frozenset[str]
@@ -146,6 +159,7 @@ class Claim:
     sorts: frozenset[str]
     single: bool = False
     deed: bool = False
+    which: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,37 +213,34 @@ def terms_of(text: str) -> frozenset[str]:
 def sorts_of(value: str) -> frozenset[str]:
     """Which sorts of value a text gives."""
     found = {name for name, form in _SORT_RES.items() if form.search(value)}
-    found |= {stem(word.lower()) for word in _COUNTED.findall(value)} - {
-        "past",
-        "may",
-        "jun",
-        "jul",
-    }
+    found |= {stem(word.lower()) for word in _COUNTED.findall(value)} - _NO_UNIT
+    found |= {word.lower() for word in _PLACED.findall(value)}
     if _BARE.match(value.strip()):
-        found.add("number")
+        hour = re.match(r"\D*\d{1,2}\b", value)
+        found |= {"number", "clock"} if hour else {"number"}
     if _CODE.search(value):
         found.add("code")
-    names = [
-        n
-        for n in _NAME.findall(" " + _TITLE.sub("", value))
-        if not (_NATION.search(n) or _DAYS.match(n))
-    ]
-    if names:
+    if _WHERE.match(value.strip()):
+        found.add("place")
+    name = _NAMES.match(_TITLE.sub("", value.lstrip(" ,")))
+    if name and not (_NATION.search(name[1]) or _DAYS.match(name[1])):
         found.add("name")
     return frozenset(found or {"word"})
 
 
 def _claims(text: str) -> list[Claim]:
-    found: list[Claim] = []
+    found = [*(_of_change(text) or _of_thing(text)), *_of_person(text)]
+    return [claim for claim in found if claim.who and claim.respect]
+
+
+def _of_change(text: str) -> list[Claim]:
+    """`Eskil has a new teacher, ...`, `I changed the wifi password to ...`, `New licence plate: ...`."""
     if match := _HAS_NEW.match(text):
-        found.append(_claim(_person(match["who"]), match["np"], match["value"]))
-    elif match := _RAISE.match(text):
-        found.append(_claim(SELF, "salary", match["value"]))
-    elif match := _NEW_THING.match(text):
-        found.append(_claim(SELF, match["np"], match["value"]))
-    elif match := _OF_THING.match(text):
-        found += _of_thing(match["det"] or "", match["np"], match["be"], match["value"])
-    return [claim for claim in (*found, *_of_person(text)) if claim.who]
+        return [_claim(_person(match["who"]), match["np"], match["value"])]
+    if match := _RAISE.match(text):
+        return [_claim(SELF, "salary", match["value"])]
+    match = _SET.match(text) or _NEW_THING.match(text)
+    return [_claim(SELF, match["np"], match["value"])] if match else []
 
 
 def _of_person(text: str) -> list[Claim]:
@@ -252,24 +263,39 @@ def _of_person(text: str) -> list[Claim]:
     return found
 
 
-def _of_thing(det: str, noun: str, verb: str, value: str) -> list[Claim]:
+def _of_thing(text: str) -> list[Claim]:
     """`My boss at the clinic is ...`, `Eskil's teacher is ...`, `Our son Eskil turned ...`."""
-    if noun.lower().split()[0] in _PRONOUNS:
+    match = _OF_THING.match(text)
+    if not match:
+        return []
+    det, noun, verb = (match["det"] or "").lower(), match["np"], match["be"].lower()
+    if noun.lower().split()[0] in _PRONOUNS or det in {"his", "her", "their"}:
         return []
     owner, _, thing = noun.rpartition("'s ") if "'s " in noun else ("", "", noun)
     head = _PREP.split(thing)[0].split(",")[0]
-    stems = terms_of(head)
-    person = stems & KIN or (not det and not owner and thing[:1].isupper() and " " not in thing)
-    if not owner and person:  # a person is the subject: only their age is of a known sort
-        value = value.strip()
-        bare = _BARE.match(value) or verb.startswith("turn")
-        return (
-            [Claim(_person(noun), frozenset({"age"}), value, frozenset({"number"}))] if bare else []
-        )
-    who = _person(owner) if owner else SELF
-    if det.lower() in {"his", "her", "their"}:
-        return []
-    return [_claim(who, head, value)]
+    which = terms_of(noun) - terms_of(head) - terms_of(owner)
+    value, stems = match["value"].strip(), terms_of(head)
+    if owner:
+        return [replace(_claim(_person(owner), head, value), which=which)]
+    aged = _BARE.match(value) and verb.startswith(("is", "are"))
+    if (aged or verb.startswith("turn")) and _may_age(noun, det):
+        return [Claim(_person(noun), _AGE, value, frozenset({"number"}))]
+    # Of somebody so much is said that one thing seldom takes the place of another.
+    single_name = (
+        not det and " " not in thing and thing[:1].isupper() and verb.startswith(("is", "are"))
+    )
+    return (
+        []
+        if stems & KIN
+        else [Claim(SELF, stems, value, sorts_of(value), deed=single_name, which=which)]
+    )
+
+
+def _may_age(noun: str, det: str) -> bool:
+    """Whether a phrase may name somebody: a kin word, or a single name ("Emre just")."""
+    first = noun.split(maxsplit=1)[0]
+    alone = set(noun.lower().split()[1:]) <= {"just", "now", "already", "has"}
+    return bool(terms_of(noun) & KIN) or (not det and first[:1].isupper() and alone)
 
 
 def _claim(who: frozenset[str], respect: str, value: str) -> Claim:
@@ -286,6 +312,10 @@ def _person(phrase: str) -> frozenset[str]:
 
 def _subject(text: str) -> frozenset[str]:
     """The kin words and names before the verb, SELF where there are none."""
+    if third := re.match(r"(?:he|she|they)\b", text, re.IGNORECASE):
+        return frozenset({third[0].lower()})
+    if re.match(r"[\w ]+? (?:is|are) (?:my|our) ", text):
+        return SELF
     head = re.split(
         r"\b(?:is|are|was|has|have|lives?|works?|turned|moved|can|does|said)\b", text, maxsplit=1
     )[0]

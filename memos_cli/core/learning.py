@@ -22,9 +22,10 @@ _SMALL_TALK: Final = re.compile(
     r"|brilliant|good (?:morning|evening|night|day|point|idea)|morning|night|bye|goodbye|see you"
     r"|talk to you|please|yes|yeah|yep|no(?= ?[,.!])|nope|sorry|how are you|never ?mind|l+o+l|ha(?:ha)*"
     r"|a+w+|wow|oh|hm+|by the way|btw|big news|good news|bad news|guess what|would you believe it"
-    r"|well|so|actually|fyi|anyway|also)\b",
+    r"|well|so|but|and|then|plus|sure|got it|right|absolutely|definitely|of course|actually|fyi|anyway|also)\b",
     re.IGNORECASE,
 )  # fmt: skip
+_THANKS: Final = re.compile(r"(?:\w+,? )?(?:thanks?|thank you)(?: \w+){0,3} for\b", re.IGNORECASE)
 _ASKS: Final = re.compile(
     r"(?:(?:what|which|who|whom|whose|when|where|why|how|is|are|was|were|do|does|did|can|could|will"
     r"|would|should|have|has|am|any|shall|may)\b(?!.*[.!]$)|(?:can|could|would|will|what) you\b"
@@ -58,7 +59,9 @@ _PASSING: Final = re.compile(
     r"|don['\u2019]?t (?:know|see|understand)\b|told you|asked|will (?:try|do|see)\b)"
     r"|(?:that|this|it|these|those)(?:['\u2019]?s|['\u2019]ll| is| was| are| were| sounds?| looks?| works?| helps?"
     r"| helped| makes?| does| did| worked| seems?) (?!.*\b(?:I|my|me|our|we|us)\b)"
-    r"|(?:the )?(?:first|second|third|last|other|old|new) one\b|my head\b|sounds\b|looks\b"
+    r"|(?:the )?(?:first|second|third|last|other|old|new) one\b|my head\b|sounds\b|looks\b|here['\u2019]s\b|here (?:is|are)\b|looking forward\b|hopefully\b|hope\b|excited\b|appreciate"
+    r"|(?:I|we) (?:really |totally |so )*appreciate\b|(?:I|we)(?:['\u2019]ll| will) (?:also |definitely )*(?:keep you|let you know|check (?:it|them|that) out)"
+    r"|your (?:help|support|advice|encouragement|suggestions?|tips?)\b|(?:the|that|this) (?:plan|idea|approach|suggestion) \w+\b"
     r"|you(?:['\u2019]re| are|['\u2019]ve| have| did| can| could| should)?\b"
     r"|(?:she|he|they)(?:['\u2019]ll| will) \w+ (?:it|that|this)\b)",
     re.IGNORECASE,
@@ -79,9 +82,18 @@ _VERB: Final = re.compile(
     r"|['\u2019](?:ve|re)\b",
     re.IGNORECASE,
 )
-_ERRAND: Final = re.compile(
-    r"(?:I|we)(?:['\u2019]ve)? (?:(?:really|still|also) )*(?:(?:need|have|got|ought) to|should|must) [a-z]+ "
-    r"(?!.*\b(?:every|always|each)\b)",
+_VAGUE: Final = re.compile(  # of the task at hand or of a mood: a model may judge it
+    r"(?:(?:I|we)(?:['\u2019]ve)? (?:(?:really|still|also) )*(?:(?:need|have|got|ought) to|should|must) [a-z]+ (?!.*\b(?:every|always|each)\b)"
+    r"|(?:I|we)(?:['\u2019]ll| will| plan to| just want| want to| hope to|['\u2019]d like to (?:\w+ ){0,2}(?:sure|see|know|get|add|implement))\b(?!.*\b(?:on|in|from|until|by|next|this) (?:the )?\w*(?:day|january|february|march|april|may|june|july|august|september|october|november|december|\d|week|month|year|summer|winter|spring|autumn|easter|christmas))"
+    r"|(?:I['\u2019]m|I am|I was|we['\u2019]re) (?:(?:a bit|so|kind ?of|kinda|really|also|just|still|not|very|pretty|feeling|getting) )*"
+    r"(?:kinda|feeling|considering|wondering|worried|struggling|sure|excited|curious|thinking|trying|hoping|confused|stressed|frustrated|proud|overwhelmed|unsure|interested in)\b"
+    r"|I (?:just )?(?:feel|felt|still (?:feel|get)|(?:couldn['\u2019]t |totally )?agree|get it)\b"
+    r"|(?:it|that|this)(?:['\u2019]s|['\u2019]ll| is| was| could| would| will| gives?| feels?| felt| seems?| sounds?| looks?| means?| inspire[sd]?| help[s]?| can)\b"
+    r"|(?:starting|using|having|going|getting|helping) (?!\w+ (?:is|was) (?:my|our)\b))",
+    re.IGNORECASE,
+)
+_ASKS_AFTER: Final = re.compile(
+    r"[,;] (?:and )?(?:but )?(?:can|could|will|would|do|does|should|is|are|how|what|which|any) (?:you|I|this|that|it|we|there|they|tips|ideas)\b",
     re.IGNORECASE,
 )
 _CERTAIN: Final = re.compile(
@@ -129,6 +141,11 @@ def certain(message: str) -> tuple[str, ...]:
     return tuple(s for s in statements(message) if _is_certain(_told(s)))
 
 
+def is_clause(sentence: str) -> bool:
+    """Whether a sentence has a verb that tells, or speaks of the person."""
+    return bool(_VERB.search(sentence) or _OWN.search(sentence))
+
+
 def worth_learning(
     proposed: Iterable[str], message: str, seen: Sequence[str] = ()
 ) -> tuple[str, ...]:
@@ -159,6 +176,8 @@ def _told(sentence: str) -> str:
 
 def _is_statement(sentence: str) -> bool:
     told = _told(sentence)
+    if told.endswith(":") or _THANKS.match(sentence):
+        return False
     if len(told.split()) < MIN_WORDS or analysis.is_question(told) or secrets.MARK in told:
         return False
     if _PASSING.match(told) or _NOT_TODAY.search(told) or _ASKS.match(told):
@@ -167,7 +186,7 @@ def _is_statement(sentence: str) -> bool:
 
 
 def _is_certain(told: str) -> bool:
-    if _ERRAND.match(told):
+    if _VAGUE.match(told) or _ASKS_AFTER.search(told):
         return False
     if _OWN.search(told) or _STANDING.search(told):
         return True

@@ -12,7 +12,7 @@ import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from memos_cli.core.claims import SELF, read, sorts_of, terms_of
+from memos_cli.core.claims import KIN, SELF, read, sorts_of, terms_of
 from memos_cli.core.nano_words import stem
 from memos_cli.core.rejected import plain
 
@@ -21,16 +21,24 @@ if TYPE_CHECKING:
 
 _NAMING: Final = frozenset(stem(w) for w in ("name", "called", "call"))
 MAX_LEFT_OUT: Final = 3  # terms of a memory that a statement may leave out and still repeat it
+MAX_WORDS: Final = 25  # of a statement that replaces or is replaced: longer ones say several things
 MIN_SHARED: Final = 2
 MAX_PLAIN: Final = 2  # terms of a value that is neither a name nor a number
-VAGUE: Final = frozenset({"name", "word", "code"})  # sorts that many respects have
+VAGUE: Final = frozenset({"name", "word", "code", "place"})  # sorts that many respects have
 _ENDED: Final = re.compile(
-    r"(?<!n't )(?<!not )(?<!never )\b(?:sold|left|quit|stopped|gave up|got rid of|switched from|moved from|moved out of|no longer|(?:is|am|are|do|does)(?: not|n't)"
-    r"|(?:i'm|we're|he's|she's|they're) not)\s+(?P<what>[^,;.!?]+?)(?=\s+(?:any ?more|after all|and|to|for)\b|[,;.!?]|$)",
+    r"(?<!n't )(?<!not )(?<!never )\b(?:sold|quit|stopped|gave up|got rid of|switched from|moved from|moved out of|no longer|(?:is|am|are|do|does)(?: not|n't)"
+    r"|(?:i'm|we're|he's|she's|they're) not)\s+(?!(?:at|in|on|by|for|to|from) )(?P<what>[^,;.!?]+?)(?=\s+(?:any ?more|after all|and|to|for|last|this|yesterday|today|in|on|at)\b|[,;.!?]|$)",
     re.IGNORECASE,
 )
 _ENDS: Final = re.compile(
-    r"\b(?:sold|left|quit|stopped|gave up|got rid of|switched from|moved from|moved out of|no longer|any ?more|after all)\b",
+    r"\b(?:sold|quit|stopped|gave up|got rid of|switched from|moved from|moved out of|no longer|any ?more|after all)\b",
+    re.IGNORECASE,
+)
+_LEFT: Final = re.compile(
+    r"^(?:I|we)(?:'ve)? (?:have )?left (?P<what>[A-Z][\w' ]+?)(?= and | last |[,;.!]|$)"
+)
+_PREFERS: Final = re.compile(
+    r"\b(?:prefer|rather have|like) ([\w ]+?) (?:over|to|better than|more than) ([\w ]+)",
     re.IGNORECASE,
 )
 _NOW: Final = re.compile(r"\b(?:now|again|these days|nowadays)\b", re.IGNORECASE)
@@ -42,6 +50,15 @@ ONE_AT_A_TIME: Final = frozenset(
     address phone number password pin code key size weight height pulse salary rent mortgage favourite favorite
     colour color plate desk office room deadline birthday""".split()  # noqa: SIM905
 )
+
+
+EVENTS: Final = frozenset(
+    stem(word)
+    for word in """appointment meeting talk flight trip exam lesson concert party visit interview class
+    match game call course session train bus""".split()  # noqa: SIM905
+)
+MANY: Final = frozenset(stem(word) for word in ("friend", "colleague", "neighbour", "neighbor"))
+_NAMED: Final = re.compile(r"(?:the |a |an )?(?:[A-Z]|\d)|[^.]*\d")
 
 
 class Relation(StrEnum):
@@ -63,9 +80,16 @@ def relation(older: str, newer: str) -> Relation:
         return Relation.SAME
     if same := _repeats(old, new):
         return same
+    if max(len(old.text.split()), len(new.text.split())) > MAX_WORDS:
+        return Relation.APART
     if old.past or new.past or _TWO.search(old.text) or (new.future and not old.future):
         return Relation.APART
     return _change(old, new)
+
+
+def _one(who: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether two subjects are one: "Emre" and "my son Emre", not "my son" and "my son Emre"."""
+    return who == other or bool((who & other) - KIN - SELF)
 
 
 def _same_people(old: Statement, new: Statement) -> bool:
@@ -97,18 +121,27 @@ def _change(old: Statement, new: Statement) -> Relation:
 
 def _ended(old: Statement, new: Statement) -> bool:
     """`I no longer X`, `we sold the X`: of the same person, what was said to be so."""
-    if old.negated or old.who != new.who or not _ENDS.search(new.text):
+    if old.negated or old.who != new.who:
         return False
-    for match in _ENDED.finditer(new.text):
-        what = terms_of(match["what"])
-        if what and what <= old.terms:
-            return True
-    return False
+    if left := _LEFT.search(new.text):
+        jobs = [terms_of(c.value) for c in old.claims if c.respect == {"work"}]
+        return any(terms_of(left["what"]) <= job for job in jobs)
+    if not _ENDS.search(new.text):
+        return False
+    so = [
+        terms_of(c.value) | (c.respect if c.deed or c.single else frozenset()) for c in old.claims
+    ]
+    ended = [terms_of(match["what"]) for match in _ENDED.finditer(new.text)]
+    return any(what and what <= said for what in ended for said in so)
 
 
 def _flipped(old: Statement, new: Statement) -> bool:
     """The same with and without a not; or liked now and not before."""
-    if old.negated == new.negated or old.who != new.who:
+    if old.who != new.who:
+        return False
+    if _prefers(old.text) and _prefers(old.text) == _prefers(new.text)[::-1]:
+        return True
+    if old.negated == new.negated:
         return False
     if len(new.terms & old.terms) >= MIN_SHARED and len(new.terms ^ old.terms) <= 1:
         return True
@@ -116,35 +149,59 @@ def _flipped(old: Statement, new: Statement) -> bool:
     return bool(_NOW.search(new.text) and _LIKES.search(new.text) and liked and liked <= old.terms)
 
 
+def _prefers(text: str) -> tuple[str, ...]:
+    """What is preferred to what."""
+    found = _PREFERS.search(text)
+    return tuple(plain(side) for side in found.groups()) if found else ()
+
+
 def _takes_place(old: Claim, new: Claim, before: Statement, after: Statement) -> Relation:
     """Two claims of one person in one respect."""
-    alike = (old.who, old.respect, old.single) == (new.who, new.respect, new.single)
-    if (
-        not (alike and old.respect)
-        or before.negated != after.negated
-        or plain(old.value) == plain(new.value)
-    ):
+    alike = _one(old.who, new.who) and (old.respect, old.single) == (new.respect, new.single)
+    if not alike or before.negated != after.negated or plain(old.value) == plain(new.value):
         return Relation.APART
-    return Relation.REPLACES if old.single else _takes_value(old, new, changed=after.changed)
+    if not (new.which <= old.which if after.changed else new.which == old.which):
+        return Relation.APART
+    if old.single:
+        return _moved(old, new, before, after)
+    if old.deed or new.deed:
+        shared = (before.terms & after.terms) - old.respect
+        exact = (old.sorts & new.sorts) - VAGUE
+        may = exact and after.changed and (shared or not new.deed)
+        return Relation.REPLACES if may else Relation.APART
+    return _takes_value(old, new, changed=after.changed)
+
+
+def _moved(old: Claim, new: Claim, before: Statement, after: Statement) -> Relation:
+    """Where somebody lives or works, by name or number; "near the station" takes no city's place."""
+    if not _NAMED.match(new.value.strip()):
+        return Relation.APART
+    _, _, origin = new.value.partition(" from ")
+    if origin and not terms_of(origin) & before.terms:
+        return Relation.APART
+    if old.who & KIN == old.who:  # "my sister" may be another one
+        return Relation.MAY_REPLACE if after.changed and not old.who & MANY else Relation.APART
+    return Relation.REPLACES
 
 
 def _takes_value(old: Claim, new: Claim, *, changed: bool) -> Relation:
     """Two values of one respect: of one sort, and of a sort that says enough."""
     sorts = old.sorts & new.sorts
     one = bool(old.respect & ONE_AT_A_TIME) or old.respect == {"age"}
-    exact = bool(sorts - VAGUE)
+    if not sorts or ("place" in old.sorts) != ("place" in new.sorts):
+        return Relation.APART
     if sorts == {"word"}:  # "is blue" and "is green", not "is kind" and "is on holiday this week"
         short = max(len(terms_of(old.value)), len(terms_of(new.value))) <= MAX_PLAIN
         return Relation.REPLACES if one and short else Relation.APART
-    if not sorts or (old.deed and not exact):
-        return Relation.APART
-    sure = changed or one or (exact and not old.deed)
-    return Relation.REPLACES if sure else Relation.MAY_REPLACE
+    if changed or one:
+        return Relation.REPLACES
+    return Relation.APART if old.respect & EVENTS else Relation.MAY_REPLACE
 
 
 def _moved_on(new: Claim, before: Statement, after: Statement) -> Relation:
     """A change that names its respect, which the older statement holds among other words."""
-    if not after.changed or before.negated or not new.respect or not new.who <= (before.who | SELF):
+    thing = any(not claim.deed for claim in before.claims)
+    if not after.changed or before.negated or thing or new.deed or new.which - before.terms:
         return Relation.APART
     shared = sorts_of(before.text) & new.sorts - VAGUE
     if new.respect <= before.terms and shared and new.who == before.who:

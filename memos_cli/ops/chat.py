@@ -225,6 +225,8 @@ class Conversation:
         lessons: list[Lesson] = []
         known: list[Known] = []
         for sentence in sentences:
+            if learn.repeats(lessons, sentence):
+                continue
             near = (*self._twins(sentence), *learn.near(self._open_searcher(), sentence, NAMESPACE))
             found = learn.compare(
                 sentence, near, lambda old, new: self._voice.relate(old, new, watch.should_stop)

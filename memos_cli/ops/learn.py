@@ -6,6 +6,7 @@ leaves room, the model is asked. In doubt both stay.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -69,6 +70,11 @@ def compare(
     return Lesson(statement, tuple(replaced[:MAX_REPLACED]))
 
 
+def repeats(lessons: Iterable[Lesson], statement: str) -> bool:
+    """Whether a statement says what another of the same message says."""
+    return any(relation(lesson.text, statement) is Relation.SAME for lesson in lessons)
+
+
 def may_be_replaced(cube: Cube) -> bool:
     """Whether what a chat learns may take the place of a memory: only where it is in force."""
     in_force = cube.state is State.ACTIVATED and not cube.superseded_by
@@ -94,23 +100,23 @@ def supersede(tx: Transaction, cube: Cube) -> Cube:
     have written while the model worked.
     """
     kept = []
-    for id_ in cube.supersedes:
-        old = _in_force(tx.ws, id_)
-        if old is None or old[1].namespace != cube.namespace:
+    for old in in_force(tx.ws, cube.supersedes):
+        if old.namespace != cube.namespace:
             continue
-        path, _, data = old
-        tx.expect(path, tx.ws.git.blob_id(data))
-        tx.write(path, codec.update(tx.read(path) or data, superseded_by=cube.id))
-        kept.append(id_)
+        entry, _, data = tx.ws.load(old.id)
+        tx.expect(entry.path, tx.ws.git.blob_id(data))
+        tx.write(entry.path, codec.update(tx.read(entry.path) or data, superseded_by=cube.id))
+        kept.append(old.id)
     return replace(cube, supersedes=tuple(kept))
 
 
-def _in_force(ws: Workspace, id_: str) -> tuple[str, Cube, bytes] | None:
-    try:
-        entry, cube, data = ws.load(id_)
-    except MemosError:
-        return None
-    return (entry.path, cube, data) if may_be_replaced(cube) else None
+def in_force(ws: Workspace, ids: Iterable[str]) -> list[Cube]:
+    """The memories with these ids that are there and may be replaced."""
+    found = []
+    for id_ in ids:
+        with suppress(MemosError):
+            found.append(ws.load(id_)[1])
+    return [cube for cube in found if may_be_replaced(cube)]
 
 
 def names(cubes: Sequence[Cube]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from memos_cli.core import codec
 from memos_cli.core.cube import State, clean_text, subject_line
 from memos_cli.core.errors import RefusedError
 from memos_cli.core.rejected import FILE, add_rejected
+from memos_cli.ops.learn import supersede
 from memos_cli.ops.transaction import change
 
 if TYPE_CHECKING:
@@ -53,8 +54,9 @@ def proposed(ws: Workspace) -> list[Cube]:
 def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Reviewed:
     """Carry out verdicts in one commit.
 
-    An accepted proposal becomes `activated`; a rejected one is removed, and its hash in
-    `rejected.txt` keeps chat and import from learning it again.
+    An accepted proposal becomes `activated` and takes the place of what it replaces, as far as that
+    is in force; a rejected one is removed, and its hash in `rejected.txt` keeps chat and import
+    from learning it again.
 
     All or none. Raises RefusedError for a memory that is no proposal, NothingFoundError and
     UsageError for an id.
@@ -81,10 +83,12 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
     if dry_run or not (files or reject):
         return Reviewed(accepted, refused, None)
     with change(ws, "review", _subject(accepted, refused)) as tx:
-        tx.ids = [cube.id for cube in (*accepted, *refused)]
-        for path, data in files.items():
+        accepted = tuple(supersede(tx, cube) for cube in accepted)
+        replaced = [id_ for cube in accepted for id_ in cube.supersedes]
+        tx.ids = list(dict.fromkeys([*(cube.id for cube in (*accepted, *refused)), *replaced]))
+        for (path, data), cube in zip(files.items(), accepted, strict=True):
             tx.expect(path, ws.git.blob_id(accept[path][1]))
-            tx.write(path, data)
+            tx.write(path, codec.update(data, supersedes=cube.supersedes))
         for path, (cube, data) in reject.items():
             tx.expect(path, ws.git.blob_id(data))
             tx.remove(path)

@@ -263,7 +263,8 @@ class NanoVoice:
         try:
             pieces = nano.pieces(message)[:MAX_PIECES]
             found = nano_answer.extract("\n".join(pieces), self._complete)
-            return (*learning.certain(message), *found)  # it misses many; these need no judgement
+            # It misses many that need no judgement, and takes "a bit less formal" for a statement.
+            return (*learning.certain(message), *filter(learning.is_clause, found))
         except _StoppedError:
             return ()
 
