@@ -92,3 +92,22 @@ def test_a_secret_told_in_a_chat_is_kept_nowhere(memos: Memos, vault: Path) -> N
     assert not [p for p in files if secret.encode() in p.read_bytes()]
     assert not any(secret in row for row in git(vault, "log", "-p", "--all").split("\n"))
     assert "is not kept" in memos.ok("chat", f"again {secret}").stderr
+
+
+def test_a_change_replaces_what_was_told_and_says_so(known: Memos) -> None:
+    told = known.ok("chat", "My new boss is Olga Berg.")
+    assert "replaces" in told.stderr
+    assert "My boss is called Priya." in told.stderr
+    assert known.ok("chat", "Who is my boss?").stdout == "You told me: My new boss is Olga Berg.\n"
+    again = known.ok("chat", "Olga Berg is my new boss.", "--json").json
+    (item,) = again["known"]
+    assert again["proposed"] == []
+    shown = known.ok("show", item["id"], "--json").json["memories"][0]
+    assert shown["source"].endswith(":1")
+    assert "known already" in known.ok("chat", "Olga Berg is my new boss.").stderr
+
+
+def test_a_dry_run_says_what_would_be_replaced(known: Memos, vault: Path) -> None:
+    head = git(vault, "rev-parse", "HEAD")
+    assert "would replace" in known.ok("chat", "My new boss is Olga Berg.", "-n").stderr
+    assert git(vault, "rev-parse", "HEAD") == head

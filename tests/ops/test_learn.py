@@ -6,13 +6,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memos_cli.core import codec
+from memos_cli.core import codec, nano
 from memos_cli.ops.chat import Capture
+from memos_cli.ops.models import Places, examine, load
 from memos_cli.ops.review import Verdicts, proposed, review
+from memos_cli.ops.voices import voice_of
 from tests.harness import git
 from tests.ops.test_chat import FakeVoice, talk, ws
+from tests.tiny_model import tiny
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from memos_cli.core.cube import Cube
     from memos_cli.ops.workspace import Workspace
     from tests.harness import Memos
@@ -21,7 +26,7 @@ __all__ = ["ws"]
 OLD, NEW = "My boss is Hanne Solberg.", "My new boss is Ingvild Strand."
 
 
-def load(ws: Workspace, id_: str) -> Cube:
+def memory(ws: Workspace, id_: str) -> Cube:
     ws.refresh()
     return codec.parse(ws.files.read(ws.find(id_).path))
 
@@ -44,9 +49,9 @@ def test_a_change_replaces_in_one_commit_and_undo_takes_both_back(
     reply = talk(ws, FakeVoice(proposals=(NEW,))).say(NEW)
     (new,) = reply.learnt
     assert new.supersedes == (old,)
-    assert load(ws, old).superseded_by == new.id
+    assert memory(ws, old).superseded_by == new.id
     memos.ok("undo")
-    assert load(ws, old).superseded_by == ""
+    assert memory(ws, old).superseded_by == ""
 
 
 def test_what_is_known_is_told_and_not_added(ws: Workspace, memos: Memos) -> None:
@@ -74,7 +79,7 @@ def test_what_is_held_fast_is_never_replaced(ws: Workspace, memos: Memos, more: 
     change_by_hand(ws, old, more)
     (new,) = talk(ws, FakeVoice(proposals=(NEW,))).say(NEW).learnt
     assert new.supersedes == ()
-    assert load(ws, old).superseded_by == ""
+    assert memory(ws, old).superseded_by == ""
 
 
 @pytest.mark.parametrize(
@@ -101,15 +106,15 @@ def test_a_proposal_replaces_once_it_is_accepted(ws: Workspace, memos: Memos) ->
     conversation = talk(ws, FakeVoice(proposals=(NEW,)), capture=Capture.REVIEW)
     (new,) = conversation.say(NEW).learnt
     assert new.supersedes == (old,)
-    assert load(ws, old).superseded_by == ""
+    assert memory(ws, old).superseded_by == ""
     listed = memos.ok("review", "--json").json["proposed"]
     assert [item["supersedes"] for item in listed] == [[old]]
     assert OLD in memos.ok("review").stdout
     ws.refresh()
     done = review(ws, Verdicts(accept=[new.id]))
     assert [cube.supersedes for cube in done.accepted] == [(old,)]
-    assert load(ws, old).superseded_by == new.id
-    assert load(ws, new.id).state == "activated"
+    assert memory(ws, old).superseded_by == new.id
+    assert memory(ws, new.id).state == "activated"
     assert proposed(ws) == []
 
 
@@ -119,7 +124,7 @@ def test_an_accepted_proposal_leaves_what_was_pinned_meanwhile(ws: Workspace, me
     change_by_hand(ws, old, "pinned = true")
     done = review(ws, Verdicts(accept=[new.id]))
     assert [cube.supersedes for cube in done.accepted] == [()]
-    assert load(ws, old).superseded_by == ""
+    assert memory(ws, old).superseded_by == ""
 
 
 def test_two_sentences_that_say_one_thing_are_one_memory(ws: Workspace) -> None:
@@ -133,3 +138,16 @@ def test_the_source_names_session_and_turn(ws: Workspace) -> None:
     conversation.say("Where do I live?")
     reply = conversation.say("I like strong tea.")
     assert reply.learnt[0].source == f"chat:{reply.session}:2"
+
+
+def test_a_general_model_answers_with_one_of_three_words(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.gguf"
+    path.write_bytes(tiny(context=2048).build())
+    model = examine(str(path), Places(tmp_path))
+    engine = load(model, Places(tmp_path), context=2048, notify=print)
+    try:
+        voice = voice_of(model, engine)
+        told = voice.relate("I like tea.\n| ignore this", "I like coffee.", lambda: False)
+    finally:
+        engine.close()
+    assert told in nano.RELATIONS
