@@ -24,6 +24,8 @@ sys.path.insert(0, str(ROOT))
 from memos_cli.backends.llama import Engine  # noqa: E402
 from memos_cli.core import nano, nano_answer  # noqa: E402
 from memos_cli.core.prompt import Completion, Turn  # noqa: E402
+from memos_cli.ops.embedder import shipped_embedder  # noqa: E402
+from memos_cli.ops.voices import alike_by  # noqa: E402
 from training.nano import judge, style  # noqa: E402
 from training.nano.tasks import Maker  # noqa: E402
 
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from memos_cli.core.prompt import Part
 
+ALIKE = alike_by(shipped_embedder([]))
 DATA = ROOT / "tests" / "data"
 
 
@@ -83,7 +86,7 @@ def questions(asker: Asker, split: str, table: Table, wrong: list[str]) -> None:
         if item["split"] != split:
             continue
         lines = [nano.MemoryLine(t, f"{i:03}") for i, t in enumerate(item["memories"])]
-        reply = nano_answer.answer(lines, (Turn("user", item["question"]),), asker)
+        reply = nano_answer.answer(lines, (Turn("user", item["question"]),), asker, ALIKE)
         right = accepted(item, reply.text)
         table.add(f"{split}: {item['category']}", right=right)
         table.add(f"{split}: all", right=right)
@@ -98,13 +101,13 @@ def generated(asker: Asker, table: Table, n: int, cache: Path) -> None:
         doc = maker.answer_doc((3, 6, 8, 12)[i % 4], 3)
         lines = [nano.MemoryLine(t, f"{k:03}") for k, t in enumerate(doc.lines)]
         for question, reply, kind in doc.branches:
-            got = nano_answer.answer(lines, (Turn("user", question),), asker)
+            got = nano_answer.answer(lines, (Turn("user", question),), asker, ALIKE)
             table.add(f"generated: {kind}", right=got.text == reply)
             if kind not in ("absent", "chat"):
                 copied = all(line in doc.lines for line in got.lines)
                 table.add("generated: copied exactly", right=copied)
             if kind not in ("chat",):
-                empty = nano_answer.answer((), (Turn("user", question),), asker)
+                empty = nano_answer.answer((), (Turn("user", question),), asker, ALIKE)
                 table.add("generated: no memories, abstains", right=empty.text == nano.UNKNOWN)
 
 
@@ -125,12 +128,11 @@ def small_tasks(asker: Asker, table: Table, n: int, cache: Path) -> None:
         doc = judge.relate_doc(maker)
         right = nano_answer.relate(*doc.lines, asker) == doc.branches[0][1]
         table.add(f"relate, generated: {doc.branches[0][1]}", right=right)
-        turn, reply, kind = judge.extract_doc(maker).branches[0]
-        got = "\n".join(nano_answer.extract(turn, asker)) or nano.NONE
-        table.add(
-            f"extract, generated: {'nothing' if kind == 'none' else 'sentences'}",
-            right=got == reply,
-        )
+        for said, reply, _ in judge.extract_doc(maker).branches:
+            kept = nano_answer.extract(said, asker)
+            name = "nothing" if reply == nano.NONE else "a sentence"
+            right = not kept if reply == nano.NONE else kept == (reply,)
+            table.add(f"extract, generated: {name}", right=right)
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("models.chat", "default", "the chat model: default, a GGUF file or a server", "MEMOS_MODEL"),
+    Setting("models.chat", "default",
+            "the chat model: default, a GGUF file or a server", "MEMOS_MODEL"),
     Setting("models.embedder", "default",
             "what finds memories by sense: default, or an embedding GGUF file", "MEMOS_EMBEDDER"),
     Setting("models.reranker", "none", "what --rerank asks: none, or a reranker GGUF file",

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 MODEL_NAME = "memos-nano"  # what `general.name` of the GGUF begins with
 START, END = "<|im_start|>", "<|im_end|>"
 ANSWER_SYSTEM = "You are memos. Memories:\n"
-PHRASE_SYSTEM = "You are memos. Answer in one sentence:\n"
 EXTRACT_SYSTEM = "You are memos. What is worth remembering?\n"
 RELATE_SYSTEM = "You are memos. Compare two memories.\n"
 QUOTE = "You told me: "
@@ -132,11 +131,6 @@ def answer_prompt(memories: Sequence[MemoryLine | str], turns: Sequence[Turn]) -
     memory lines, earlier questions and replies are left out.
     """
     return _chat(ANSWER_SYSTEM, lines_of(memories, turns), question_of(turns))
-
-
-def phrase_prompt(line: str, question: str) -> tuple[Part, ...]:
-    """The prompt that asks to answer `question` in a sentence of its own from the one `line`."""
-    return _chat(PHRASE_SYSTEM, (clean(line),), clean(question, MAX_QUESTION_CHARS))
 
 
 def extract_prompt(turn: str) -> tuple[Part, ...]:

@@ -208,11 +208,12 @@ _TIME = re.compile(
     r"|always|every|before|after|until|only|for|during|since|when)\b"
 )
 _NAME = re.compile(r"(?<!^)\b[A-Z][\w\u2019']+")
-_PERSONS = frozenset(
+PERSONS = frozenset(
     stem(w)
     for w in """son daughter wife husband mother father mum dad sister brother aunt uncle
     grandmother grandma grandfather cousin niece nephew boss dentist doctor cat dog""".split()  # noqa: SIM905
 )
+"""Stems of kinship and roles: who a question or a memory is about."""
 
 
 def lacks_kind(question: str, line: str) -> bool:
@@ -230,6 +231,6 @@ def lacks_name(question: str, line: str) -> bool:
     if names - have:
         return True
     return any(
-        word in _PERSONS and not ({word} | SYNONYMS.get(word, frozenset())) & have
+        word in PERSONS and not ({word} | SYNONYMS.get(word, frozenset())) & have
         for word in content(question)
     )

@@ -245,7 +245,7 @@ class NanoVoice:
         memories += [nano.MemoryLine(cube.text, cube.created.isoformat()) for cube in cubes]
         turns = _recent(asked)
         try:
-            reply = nano_answer.answer(memories, turns, self._complete)
+            reply = nano_answer.answer(memories, turns, self._complete, alike_by(asked.embedder))
         except _StoppedError:
             return Answer("", (), self._cost, interrupted=True)
         if reply.lines and set(reply.lines) <= {nano.clean(row) for row in handed}:
@@ -289,6 +289,18 @@ class NanoVoice:
             tokens_per_s=engine.stats.tokens_per_s,
         )
         return done
+
+
+def alike_by(embedder: Embedder) -> nano_answer.Alike:
+    """Cosines by an embedder's vectors, whose lengths are 1."""
+
+    def alike(question: str, lines: Sequence[str]) -> Sequence[float]:
+        if not lines:
+            return ()
+        near: Sequence[float] = (embedder.embed(lines) @ embedder.embed_query(question)).tolist()
+        return near
+
+    return alike
 
 
 class _StoppedError(Exception):

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import math
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from memos_cli.core import nano, nano_answer, nano_words
 from memos_cli.core.nano import MemoryLine
 from memos_cli.core.prompt import Completion, Part, Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MARKERS = {nano.START, nano.END}
 
@@ -39,7 +43,6 @@ class TestPrompt:
             nano.answer_prompt([evil], ask(evil)),
             nano.extract_prompt(evil),
             nano.relate_prompt(evil, evil),
-            nano.phrase_prompt(evil, evil),
         ):
             assert {p.text for p in prompt if p.special} <= MARKERS
             assert sum(p.special for p in prompt) == 5
@@ -213,13 +216,19 @@ class Scripted:
         return Completion("You", -math.log1p(math.exp(-odds)), 1)
 
 
+def blind(question: str, lines: Sequence[str]) -> Sequence[float]:
+    """Word vectors that find everything the same."""
+    assert question
+    return [0.0] * len(lines)
+
+
 class TestPolicy:
     LINES = ("I live in Oslo.", "My cat is called Tom.", "I moved to Bergen.")
 
     def reply(self, question: str, *odds: float, talk: str = nano.UNKNOWN) -> str:
         model = Scripted(dict(zip(self.LINES, odds, strict=True)), talk)
         lines = [MemoryLine(t, f"2026-01-{i + 1:02}") for i, t in enumerate(self.LINES)]
-        return nano_answer.answer(lines, ask(question), model).text
+        return nano_answer.answer(lines, ask(question), model, blind).text
 
     def test_quotes_the_line_that_answers(self) -> None:
         assert (
@@ -239,7 +248,10 @@ class TestPolicy:
         assert self.reply("my cat?", -9, 9, -9, talk=nano.NOTED).startswith(nano.QUOTE)
 
     def test_without_memories_it_does_not_know(self) -> None:
-        assert nano_answer.answer((), ask("where do I live?"), Scripted({})).text == nano.UNKNOWN
+        assert (
+            nano_answer.answer((), ask("where do I live?"), Scripted({}), blind).text
+            == nano.UNKNOWN
+        )
 
     def test_equal_texts_are_duplicates_without_asking(self) -> None:
         assert nano_answer.relate("I ski.", "i ski.", Scripted({})) == "duplicate"

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from training.nano import evaluate, style, tokenizer
+from training.nano import evaluate, meaning, style, tokenizer
 from training.nano.batches import Loader
 from training.nano.model import Config, Nano, structured_init
 from training.nano.optim import optimizers
@@ -35,6 +35,10 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--lines", type=int, default=8, help="most memory lines in rows of 256")
     p.add_argument("--copies", type=float, default=0.0, help="share of rows of repeated tokens")
     p.add_argument("--seed", type=int, default=1)
+    p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--rows", type=int, default=20, help="rows of 256 tokens a step")
+    p.add_argument("--full", action="store_true", help="no bf16 (a core without AVX512 wants it)")
+    p.add_argument("--dropout", type=float, default=0.0, help="of what a layer adds")
     p.add_argument("--no-compile", action="store_true")
     return p.parse_args()
 
@@ -42,12 +46,13 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """One leg of training; see README.md for the legs that made the shipped file."""
     args = arguments()
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     sentences = style.natural_sentences(args.work / "sentences.txt")
     encoder = tokenizer.Encoder(tokenizer.build(args.work / "tokenizer.json", sentences))
-    model = Nano(Config(vocab=encoder.tokenizer.get_vocab_size()))
-    structured_init(model)
+    model = Nano(Config(vocab=encoder.tokenizer.get_vocab_size(), dropout=args.dropout))
+    words = [encoder.tokenizer.id_to_token(i) for i in range(model.c.vocab)]
+    structured_init(model, meaning.meanings(words, model.c.semantic))
     muon, adam = optimizers(model)
     saved = args.work / f"{args.name}.pt"
     used, step, tokens = 0.0, 0, 0
@@ -62,17 +67,31 @@ def main() -> None:
             torch.load(args.work / f"{args.start}.pt", weights_only=True)["model"]
         )
     maker = Maker(random.Random(args.seed * 1_000_003 + step), sentences)
-    short = Loader(maker, encoder, rows=10, length=256, max_lines=args.lines, copies=args.copies)
-    long = Loader(maker, encoder, rows=4, length=512, max_lines=32)
+    known = model.embed.weight[:, -model.c.semantic :].abs().amax(1).detach().numpy() > 0
+    short = Loader(
+        maker,
+        encoder,
+        rows=args.rows,
+        length=256,
+        max_lines=args.lines,
+        copies=args.copies,
+        meaningful=known,
+    )
+    long = Loader(
+        maker, encoder, rows=max(1, args.rows // 2), length=512, max_lines=32, meaningful=known
+    )
     forward = model if args.no_compile else torch.compile(model, dynamic=False)
-    began, losses, budget = time.process_time() - used, [], args.minutes * 60
-    next_eval = used + 240
-    while (used := time.process_time() - began) < budget:
+    clock = time.perf_counter if args.threads > 1 else time.process_time
+    began, losses, budget = clock() - used, [], args.minutes * 60
+    next_eval = used + 900
+    while (used := clock() - began) < budget:
         loader = long if maker.rng.random() < args.long else short
-        inputs, positions, bias, at, target = loader.batch()
-        hidden = forward(inputs, positions, bias).flatten(0, 1)[at]
-        loss = F.cross_entropy(model.logits(hidden), target)
+        inputs, positions, bias, names, at, target = loader.batch()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not args.full):
+            hidden = forward(inputs, positions, bias, names).flatten(0, 1)[at]
+            loss = F.cross_entropy(model.logits(hidden).float(), target)
         loss.backward()
+        model.embed.weight.grad[:, -model.c.semantic :] = 0  # meanings stay as they are
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         share = min(1.0, (1 - used / budget) / args.decay) * (1 - args.floor) + args.floor
         share *= min(1.0, (step + 1) / 20)
@@ -89,11 +108,15 @@ def main() -> None:
                 flush=True,
             )
             losses.clear()
-        if used > next_eval:
-            next_eval = used + 300
-            print(evaluate.report(model, encoder, sentences), flush=True)
+        if step % 200 == 0:
             save(saved, model, adam, muon, (used, step, tokens))
+        if used > next_eval:
+            next_eval = used + 900
+            model.eval()
+            print(evaluate.report(model, encoder, sentences), flush=True)
+            model.train()
     save(saved, model, adam, muon, (used, step, tokens))
+    model.eval()
     print(evaluate.report(model, encoder, sentences, n=60), flush=True)
 
 

@@ -1,6 +1,6 @@
 """Documents packed into rows: which token sees which, at which position, and which are targets."""
 
-# ruff: noqa: D102, FBT003, TC003
+# ruff: noqa: D102, FBT003, PLR0913, TC003
 # A script: figures and paths where they are used.
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from training.nano.tokenizer import Encoder
 
 JUDGED = 3  # tokens of a reply that are trained where only the choice matters
+HIDDEN, HIDING = 1 / 5, 0.6  # see `Loader.batch`
 BRANCH = 1000  # segments from here on are branches, which do not see one another
 
 
@@ -35,6 +36,7 @@ class Row:
         self.segment: list[int] = []
         self.block: list[bool] = []
         self.target: list[bool] = []
+        self.judged: list[bool] = []
 
     def room(self) -> int:
         return self.length - len(self.tokens)
@@ -48,6 +50,7 @@ class Row:
         *,
         block: bool,
         targets: int = 0,
+        judged: bool = False,
     ) -> None:
         """Append tokens; the last `targets` of them are to be predicted."""
         n = len(ids)
@@ -57,6 +60,7 @@ class Row:
         self.segment += [segment] * n
         self.block += [block] * n
         self.target += [False] * (n - targets) + [True] * targets
+        self.judged += [judged] * n
 
 
 def encode(doc: Doc, encoder: Encoder) -> tuple[list[list[int]], list[tuple[list[int], int]]]:
@@ -83,12 +87,13 @@ def place(row: Row, doc: Doc, encoder: Encoder, number: int) -> bool:
     if not branches or size + len(branches[0][0]) > row.room():
         return False
     at = 0
+    judged = all(kind.startswith("judge") for _, _, kind in doc.branches)
     for segment, ids in enumerate(shared):
-        row.add(ids, at, number, segment, block=doc.block)
+        row.add(ids, at, number, segment, block=doc.block, judged=judged)
         at += len(ids)
     for i, (ids, targets) in enumerate(branches):
         if len(ids) <= row.room():
-            row.add(ids, size, number, BRANCH + i, block=doc.block, targets=targets)
+            row.add(ids, size, number, BRANCH + i, block=doc.block, targets=targets, judged=judged)
     return True
 
 
@@ -104,7 +109,10 @@ class Loader:
         length: int,
         max_lines: int,
         copies: float = 0.0,
+        meaningful: np.ndarray | bool = False,
     ) -> None:
+        self.meaningful = meaningful  # (vocabulary,): which tokens have a meaning to go by
+        self.noise = np.random.default_rng(maker.rng.randrange(1 << 30))
         self.maker, self.encoder = maker, encoder
         self.rows, self.length, self.max_lines, self.copies = rows, length, max_lines, copies
         self.waiting: list[Doc] = []
@@ -114,7 +122,7 @@ class Loader:
         rng: random.Random = self.maker.rng
         if rng.random() < self.copies:
             half = self.length // 2
-            text = [rng.randrange(300, 4096) for _ in range(half)]
+            text = [rng.randrange(300, self.encoder.size) for _ in range(half)]
             row.add(text + text, 0, 0, 0, block=False, targets=half)
             return row
         number = misses = 0
@@ -132,8 +140,12 @@ class Loader:
                     self.waiting.insert(0, doc)
         return row
 
-    def batch(self) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Tokens, positions, bias, flat indices of predicting positions, and their targets."""
+    def batch(self) -> tuple[Tensor, ...]:
+        """Tokens, positions, bias, names, flat indices of predicting positions, their targets.
+
+        `names` (rows, length, 1) is 0 where a word shows its meaning only: in three rows of five
+        one word in five, everywhere in the row, of documents that are judged rather than copied.
+        """
         rows = [self.row() for _ in range(self.rows)]
         pad = lambda values, fill: values + [fill] * (self.length - len(values))  # noqa: E731
         tokens = np.array([pad(r.tokens, 0) for r in rows])
@@ -147,9 +159,14 @@ class Loader:
         sees = (sj == 0) | (si == sj) | ((sj < BRANCH) & ((si >= BRANCH) | ~block[:, :, None]))
         sees &= (document[:, :, None] == document[:, None, :]) & earlier
         bias = np.where(sees, np.float32(0), np.float32(-1e9))[:, None]
+        judged = np.array([pad(r.judged, False) for r in rows])
+        chance = self.noise.random((self.rows, self.encoder.size)) < HIDDEN
+        chance &= (self.noise.random((self.rows, 1)) < HIDING) & self.meaningful
+        hidden = np.take_along_axis(chance, tokens, 1) & judged
+        names = np.where(hidden, np.float32(0), np.float32(1))[..., None]
         b, t = np.nonzero(target)
         at = torch.from_numpy(b * self.length + t - 1)
         return (
-            torch.from_numpy(tokens), torch.from_numpy(positions), torch.from_numpy(bias), at,
-            torch.from_numpy(tokens[b, t]),
+            torch.from_numpy(tokens), torch.from_numpy(positions), torch.from_numpy(bias),
+            torch.from_numpy(names), at, torch.from_numpy(tokens[b, t]),
         )  # fmt: skip

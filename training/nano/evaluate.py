@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from training.nano.tokenizer import Encoder
 
 
+LN_HALF = -0.6931
+
+
 @torch.no_grad()
 def scores(
     model: Nano,
@@ -94,4 +97,42 @@ def report(model: Nano, encoder: Encoder, sentences: list[str], n: int = 25) -> 
             values = scores(model, encoder, doc.prompt(question), alone)
             count["joint"] += 1
             good["joint"] += alone[values.index(max(values))] == reply
+    _extract(model, encoder, maker, n, good, count)
+    if maker.notes.pool:
+        _notes(model, encoder, maker, n, good, count)
     return "held-out " + " ".join(f"{k} {good[k]}/{count[k]}" for k in sorted(count))
+
+
+def _extract(
+    model: Nano, encoder: Encoder, maker: Maker, n: int, good: Counter[str], count: Counter[str]
+) -> None:
+    """Sentences worth remembering, and others."""
+    for _ in range(n):
+        for said, reply, _kind in judge.extract_doc(maker).branches:
+            (none,) = scores(model, encoder, nano.extract_prompt(said), [nano.NONE], ended=False)
+            name = "extract-no" if reply == nano.NONE else "extract-yes"
+            count[name] += 1
+            good[name] += (none < LN_HALF) == (name == "extract-yes")
+
+
+def _notes(
+    model: Nano, encoder: Encoder, maker: Maker, n: int, good: Counter[str], count: Counter[str]
+) -> None:
+    """The same for hand-written notes: single judgements, the best of several, relations."""
+    for _ in range(n):
+        for line, rows in maker.notes.judged(2):
+            for question, yes in rows:
+                name = "note-yes" if yes else "note-no"
+                count[name] += 1
+                good[name] += (judgement(model, encoder, line, question) > 0) == yes
+        old, new, label = maker.notes.pair()
+        values = scores(model, encoder, nano.relate_prompt(old, new), nano.RELATIONS)
+        count[f"note-{label}"] += 1
+        good[f"note-{label}"] += nano.RELATIONS[values.index(max(values))] == label
+        lines, asked = maker.notes.memory(8)
+        for question, line in asked[:4]:
+            odds = [judgement(model, encoder, text, question) for text in lines]
+            best = max(range(len(odds)), key=odds.__getitem__)
+            name = "note-absent" if line is None else "note-best"
+            count[name] += 1
+            good[name] += odds[best] < 0 if line is None else lines[best] == line

@@ -40,7 +40,7 @@ def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int) -> None:
         "Answers from memories by quoting them; knows nothing else. Trained from nothing by"
         f" training/nano on {tokens / 1e6:.1f}M tokens of generated text."
     )
-    writer.add_size_label("2.4M")
+    writer.add_size_label("6M")
     writer.add_languages(["en"])
     writer.add_tags(["memory", "quoting", "extraction"])
     writer.add_context_length(c.context)
@@ -57,7 +57,7 @@ def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int) -> None:
     writer.add_vocab_size(c.vocab)
 
 
-VERSION = "1"
+VERSION = "2"
 
 
 def vocabulary(writer: gguf.GGUFWriter, path: Path) -> None:
@@ -80,12 +80,15 @@ def vocabulary(writer: gguf.GGUFWriter, path: Path) -> None:
     writer.add_chat_template(TEMPLATE)
 
 
-def write(checkpoint: Path, tokenizer: Path, out: Path, *, quantized: bool, tokens: int) -> None:
-    """Matrices as q8_0 (or f16), norms as f32."""
-    state = torch.load(checkpoint, weights_only=True)
-    c = Config(vocab=state["model"]["embed.weight"].shape[0])
+def write(
+    checkpoints: list[Path], tokenizer: Path, out: Path, *, quantized: bool, tokens: int
+) -> None:
+    """The mean of the checkpoints: matrices as q8_0 (or f16), norms as f32."""
+    states = [torch.load(path, weights_only=True)["model"] for path in checkpoints]
+    weights = {key: sum(s[key] for s in states) / len(states) for key in states[0]}
+    c = Config(vocab=weights["embed.weight"].shape[0])
     writer = gguf.GGUFWriter(str(out), "llama")
-    metadata(writer, c, tokens or state["tokens"])
+    metadata(writer, c, tokens)
     writer.add_file_type(
         gguf.LlamaFileType.MOSTLY_Q8_0 if quantized else gguf.LlamaFileType.MOSTLY_F16
     )
@@ -101,7 +104,6 @@ def write(checkpoint: Path, tokenizer: Path, out: Path, *, quantized: bool, toke
         else:
             writer.add_tensor(name, data.astype(np.float16))
 
-    weights = state["model"]
     put("token_embd.weight", weights["embed.weight"])
     put("output_norm.weight", weights["norm.weight"])
     for i in range(c.layers):
@@ -118,13 +120,14 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--work", type=Path, default=Path("/tmp/nano"))
     p.add_argument("--name", default="leg2")
+    p.add_argument("--mean-with", default="", help="another checkpoint, to take the mean of both")
     p.add_argument("--out", type=Path, default=Path("memos_cli/assets/nano-q8_0.gguf"))
     p.add_argument("--f16", action="store_true")
     p.add_argument("--tokens", type=int, default=0, help="tokens of all legs, for the metadata")
     a = p.parse_args()
     a.out.parent.mkdir(parents=True, exist_ok=True)
     write(
-        a.work / f"{a.name}.pt",
+        [a.work / f"{name}.pt" for name in (a.name, a.mean_with) if name],
         a.work / "tokenizer.json",
         a.out,
         quantized=not a.f16,

@@ -1,6 +1,6 @@
-"""Training documents of the smaller tasks: extraction, relation of two memories, and phrasing."""
+"""Training documents of the smaller tasks: extraction, and how two memories relate."""
 
-# ruff: noqa: C901, N812, PLR0911
+# ruff: noqa: N812, PLR0911
 # Shares of the mix are numbers where they are used.
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 from memos_cli.core import nano
 from training.nano import facts as F
 from training.nano import style
+from training.nano.notes import filler
 from training.nano.tasks import Doc, Maker
 
 _SLOT = re.compile(r"\{([a-z]+\d?)\}")
@@ -89,50 +90,52 @@ def _unrelated(maker: Maker, kind: F.FactType, fact: F.Fact) -> str:
 
 
 def extract_doc(maker: Maker) -> Doc:
-    """A turn of a person, and the sentences of it that are worth remembering."""
+    """Sentences of a chat, each a branch of its own: worth remembering or not."""
     rng = maker.rng
-    pieces: list[tuple[str, bool]] = []
-    for _ in range(rng.choice((1, 1, 2, 2, 3, 4, 5))):
-        roll = rng.random()
-        if roll < 0.45:
-            letter = "L"
-            fact = F.new_fact(rng.choice(F.types()), maker.values)
-            if "U" in fact.type.wordings and rng.random() < 0.3:
-                letter = "U"
-            pieces.append((maker.told(fact, letter).text, True))
-        elif roll < 0.6:
-            fact = F.new_fact(rng.choice(F.types()), maker.values)
-            pieces.append((maker.ask(fact), False))
-        elif roll < 0.72:
-            pieces.append((rng.choice(style.FILLER), False))
-        elif roll < 0.8:
-            reply = rng.choice(list(style.SMALL_TALK))
-            text = rng.choice(style.SMALL_TALK[reply])
-            pieces.append(
-                (_fill(maker, text[0].upper() + text[1:] + rng.choice([".", "!", "?"])), False)
-            )
-        elif roll < 0.88:
-            pieces.append((_fill(maker, rng.choice(style.COMMANDS)), False))
-        else:
-            text = rng.choice(style.PASTE).format(s=rng.choice(maker.sentences))
-            pieces.append((text, False))
-    turn = ""
-    for text, _ in pieces:
-        if turn and turn[-1] not in ".!?\"'":
-            turn += rng.choice([".", "\n", "!"])
-        turn += (" " if turn and turn[-1] != "\n" else "") + text[0].upper() + text[1:]
-    said = nano.sentences(turn)
-    keep = [s for s in said if any(worth and _same(s, text) for text, worth in pieces)]
-    return Doc(
-        "extract",
-        [],
-        [(turn, "\n".join(keep) if keep else nano.NONE, "extract" if keep else "none")],
-    )
+    branches = []
+    for _ in range(7):
+        worth = rng.random() < WORTH
+        text = worth_keeping(maker) if worth else passing(maker)
+        text = text[0].upper() + text[1:] if rng.random() < 0.7 else text
+        if text[-1].isalnum():
+            text += rng.choice(["", ".", ".", "!"])
+        said = nano.sentences(text)
+        if len(said) == 1:
+            reply = said[0] if worth else nano.NONE
+            branches.append((said[0], reply, "judge-extract"))
+    return Doc("extract", [], branches)
 
 
-def _same(a: str, b: str) -> bool:
-    strip = lambda s: re.sub(r"\W+", "", s).lower()  # noqa: E731
-    return strip(a) == strip(b) or (len(strip(a)) > 8 and strip(a) in strip(b))
+def worth_keeping(maker: Maker) -> str:
+    """A statement of a lasting fact, wish or plan."""
+    rng = maker.rng
+    if maker.notes.pool and rng.random() < 0.6:
+        record = maker.notes.draw()[0]
+        return rng.choice([*record.notes, *record.later, *record.beside])
+    fact = F.new_fact(rng.choice(F.types()), maker.values)
+    letter = "U" if "U" in fact.type.wordings and rng.random() < 0.3 else "L"
+    return maker.told(fact, letter).text
+
+
+def passing(maker: Maker) -> str:
+    """A question, an order, a remark of the moment, a supposition, or pasted text."""
+    rng = maker.rng
+    roll = rng.random()
+    if roll < 0.45:
+        held = [t for i, t in enumerate(style.asides()) if (i % 12 == 0) == maker.held]
+        return filler(maker.values)(rng.choice(held))
+    if roll < 0.65:
+        if maker.notes.pool and rng.random() < 0.6:
+            record = maker.notes.draw()[0]
+            return rng.choice([*record.asks, *record.near])
+        return maker.ask(F.new_fact(rng.choice(F.types()), maker.values))
+    if roll < 0.73:
+        return rng.choice(style.FILLER)
+    if roll < 0.82:
+        return _fill(maker, rng.choice(style.SMALL_TALK[rng.choice(list(style.SMALL_TALK))]))
+    if roll < 0.88:
+        return _fill(maker, rng.choice(style.COMMANDS))
+    return rng.choice(style.PASTE).format(s=rng.choice(maker.sentences))
 
 
 def _fill(maker: Maker, text: str) -> str:
@@ -143,47 +146,56 @@ def _fill(maker: Maker, text: str) -> str:
     )  # fmt: skip
 
 
-def phrase_doc(maker: Maker) -> Doc:
-    """One line, a question and the answer in a sentence of its own."""
-    rng = maker.rng
-    while True:
-        kind = rng.choice([k for k in F.types() if "A" in k.wordings])
-        answer = kind.wordings["A"][0]
-        letter = rng.choice(["L", "L", "U"]) if "U" in kind.wordings else "L"
-        options = [w for w in kind.wordings[letter] if _slots(answer) <= _slots(w)]
-        if not options:
-            continue
-        fact = F.new_fact(kind, maker.values)
-        line = _say(maker, rng.choice(options), fact)
-        reply = F.render(answer, fact, rng, question=True)
-        reply = re.sub(r"\b(my|our)\b", "your", re.sub(r"\b(My|Our)\b", "Your", reply))
-        return Doc("phrase", [line], [(maker.ask(fact), reply, "phrase")])
+def note_docs(maker: Maker, size: int) -> list[Doc]:
+    """Hand-written notes, one a document, each with questions it answers and others."""
+    docs = []
+    for line, rows in maker.notes.judged(size):
+        branches = [
+            (q, nano.quote_reply([line]), "judge-yes") if yes else (q, nano.UNKNOWN, "judge-no")
+            for q, yes in rows
+        ]
+        maker.rng.shuffle(branches)
+        docs.append(Doc("answer", [line], branches))
+    return docs
+
+
+def note_memory(maker: Maker, size: int) -> Doc:
+    """A memory of hand-written notes with questions about them."""
+    lines, rows = maker.notes.memory(size)
+    branches = [
+        (q, nano.UNKNOWN, "absent") if line is None else (q, nano.quote_reply([line]), "note")
+        for q, line in rows
+    ]
+    return Doc("answer", lines, branches[:8], block=maker.rng.random() < 0.5)
+
+
+WORTH = 0.5  # share of the sentences of extraction that are to be kept
+SIZES = (0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6, 7, 8, 8, 10, 12, 16, 20, 26, 32)
 
 
 def draw(maker: Maker, max_lines: int) -> Doc:
-    """A document of the training mix."""
+    """A document of the training mix; half of it is hand-written notes where there are any."""
     rng = maker.rng
     if maker.ready:
         return maker.ready.pop()
-    roll = rng.random()
-    if roll < 0.17:
+    roll, noted = rng.random(), bool(maker.notes.pool) and rng.random() < maker.note_share
+    if roll < 0.1:
         return extract_doc(maker)
-    if roll < 0.45:
+    if roll < 0.38:
+        if noted:
+            old, new, label = maker.notes.pair()
+            return Doc(
+                "relate", [old, new], [("How does the second relate to the first?", label, label)]
+            )
         return relate_doc(maker)
-    if roll < 0.48:
-        return phrase_doc(maker)
-    if roll < 0.52:
+    if roll < 0.43:
         return Doc("answer", [], [maker.chat() for _ in range(4)])
-    if roll < 0.52 + maker.judge_share:
+    if roll < 0.43 + maker.judge_share:
         size = rng.choice((3, 5, 7, 9))
-        maker.ready = maker.judge_docs(size, size * 2)
+        maker.ready = note_docs(maker, size) if noted else maker.judge_docs(size, size * 2)
         rng.shuffle(maker.ready)
-        return maker.ready.pop() if maker.ready else phrase_doc(maker)
-    size = rng.choice(
-        [
-            s
-            for s in (0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6, 7, 8, 8, 10, 12, 16, 20, 26, 32)
-            if s <= max_lines
-        ]
-    )
+        return maker.ready.pop() if maker.ready else relate_doc(maker)
+    size = rng.choice([s for s in SIZES if s <= max_lines])
+    if noted and size > 1:
+        return note_memory(maker, size)
     return maker.answer_doc(size, max(2, min(10, size)))

@@ -1,6 +1,6 @@
 """The model in torch: llama architecture with interleaved RoPE, and the circuits it starts with."""
 
-# ruff: noqa: E501, D102, N812
+# ruff: noqa: C901, D102, N812
 # A script: figures and paths where they are used.
 
 from __future__ import annotations
@@ -17,14 +17,16 @@ from torch import Tensor, nn
 class Config:
     """Sizes; `context` is what the GGUF promises, training rows are shorter."""
 
-    vocab: int = 4096
-    width: int = 192
+    vocab: int = 12_288
+    width: int = 256
     layers: int = 4
-    heads: int = 6
-    kv_heads: int = 2
+    heads: int = 8
+    kv_heads: int = 4
     head_dim: int = 32
-    hidden: int = 512
+    hidden: int = 704
+    semantic: int = 96  # last dimensions of an embedding: what the word means, not trained
     context: int = 1024
+    dropout: float = 0.0  # of what a layer adds, while training
     theta: float = 1e4
     eps: float = 1e-5
 
@@ -56,9 +58,10 @@ class Block(nn.Module):
         k = k.repeat_interleave(group, 1)
         v = v.repeat_interleave(group, 1)
         a = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        x = x + self.wo(a.transpose(1, 2).reshape(b, t, -1))
+        drop = self.c.dropout
+        x = x + F.dropout(self.wo(a.transpose(1, 2).reshape(b, t, -1)), drop, self.training)
         h = self.norm2(x)
-        return x + self.w2(F.silu(self.w1(h)) * self.w3(h))
+        return x + F.dropout(self.w2(F.silu(self.w1(h)) * self.w3(h)), drop, self.training)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -79,11 +82,19 @@ class Nano(nn.Module):
         half = torch.arange(c.head_dim // 2, dtype=torch.float32)
         self.register_buffer("freq", c.theta ** (-2 * half / c.head_dim), persistent=False)
 
-    def forward(self, tokens: Tensor, positions: Tensor, bias: Tensor) -> Tensor:
-        """Hidden states after the last norm; `bias` (batch, 1, length, length) is 0 or -inf-like."""
+    def forward(
+        self, tokens: Tensor, positions: Tensor, bias: Tensor, names: Tensor | None = None
+    ) -> Tensor:
+        """Hidden states after the last norm; `bias` (batch, 1, length, length) is 0 or -inf-like.
+
+        Where `names` (batch, length, 1) is 0, a token shows its meaning and not its name.
+        """
         angle = positions[..., None, None].float() * self.freq
         cos, sin = angle.cos(), angle.sin()
         x = self.embed(tokens)
+        if names is not None:
+            end = self.c.width - self.c.semantic
+            x = torch.cat((x[..., :1], x[..., 1:end] * names, x[..., end:]), -1)
         for block in self.blocks:
             x = block(x, cos, sin, bias)
         return self.norm(x)
@@ -93,17 +104,20 @@ class Nano(nn.Module):
 
 
 AMP, SLOW, SHARP, GAIN = 14.0, 14, 3.2, 4.0  # of the first circuits, tuned on random strings
+STD = 0.3
 
 
 @torch.no_grad()
-def structured_init(model: Nano, seed: int = 0) -> None:
-    """Previous-token heads in layer 0 and induction heads in layer 1, so that copying works at once.
+def structured_init(model: Nano, meanings: Tensor | None = None, seed: int = 0) -> None:
+    """Circuits that would take millions of tokens to be found by chance.
 
-    Without them the copy circuit has to be found by chance, which costs millions of tokens.
-    Residual dimension 0 holds a constant. Layer 0, heads 0 and 3 look at the token before (their
-    query and key are constants whose RoPE phases agree at distance 1) and write its identity into
-    two subspaces of their own. Layer 1, heads 0 and 3 look for the place whose previous token is
-    the present one, in the slow RoPE dimensions, and copy what stands there.
+    Residual dimension 0 holds a constant, the last `semantic` ones what the word means
+    (`meanings`, shape (vocab, semantic)), the others a random name of the token. Layer 0, key-value
+    heads 0 and 1 look at the token before (their query and key are constants whose RoPE phases
+    agree at distance 1) and write its name into two subspaces of their own. Layer 1, heads of the
+    same number look for the place whose previous token is the present one, in the slow RoPE
+    dimensions, and copy what stands there. The other key-value heads of layers 0 and 1 look for
+    tokens of like meaning.
     """
     c = model.c
     g = torch.Generator().manual_seed(seed)
@@ -113,25 +127,24 @@ def structured_init(model: Nano, seed: int = 0) -> None:
             layer.weight.copy_(normal(*layer.weight.shape) / math.sqrt(c.width))
         for layer in (block.wo, block.w2):
             layer.weight.copy_(normal(*layer.weight.shape) * 0.1 / math.sqrt(layer.weight.shape[1]))
-    basis = torch.linalg.qr(normal(c.width - 1, c.width - 1))[0].T
-    basis = torch.cat([torch.zeros(c.width - 1, 1), basis], 1)  # rows orthonormal, dimension 0 free
-    d = c.head_dim
-    match, before, copy = (
-        (basis[:d], basis[d : 2 * d]),
-        (basis[2 * d : 3 * d], basis[3 * d : 4 * d]),
-        (basis[4 * d : 5 * d], basis[:d]),
-    )
-    std = 0.3
-    embed = normal(c.vocab, c.width) * std
+    d, free = c.head_dim, c.width - 1 - c.semantic
+    basis = torch.zeros(free, c.width)  # rows orthonormal; constant and meanings stay clear
+    basis[:, 1 : free + 1] = torch.linalg.qr(normal(free, free))[0].T
+    match, before = (basis[:d], basis[d : 2 * d]), (basis[2 * d : 3 * d], basis[3 * d : 4 * d])
+    copy = (match[1], match[0])
+    embed = normal(c.vocab, c.width) * STD
     for sub in before:
         embed -= embed @ sub.T @ sub
+    if c.semantic:
+        embed[:, -c.semantic :] = meanings if meanings is not None else 0
     embed[:, 0] = 1.0
     model.embed.weight.copy_(embed)
     rms = float(embed.pow(2).mean(1).sqrt().mean())
     constant = 1.0 / rms
     first, second = model.blocks[0], model.blocks[1]
     per_kv = c.heads // c.kv_heads
-    for kv in range(c.kv_heads):
+    slow = torch.arange(SLOW, d)
+    for kv in range(2):
         head = kv * per_kv
         rows, kvrows = slice(head * d, (head + 1) * d), slice(kv * d, (kv + 1) * d)
         amp = math.sqrt(AMP * math.sqrt(d)) / constant
@@ -143,10 +156,26 @@ def structured_init(model: Nano, seed: int = 0) -> None:
         first.wq.weight[rows], first.wk.weight[kvrows] = q, k
         first.wv.weight[kvrows] = match[kv]
         first.wo.weight[:, rows] = before[kv].T
-        slow = torch.arange(SLOW, d)
         q, k = torch.zeros(d, c.width), torch.zeros(d, c.width)
         q[slow], k[slow] = match[kv][slow] * SHARP, before[kv][slow] * SHARP
         second.wq.weight[rows], second.wk.weight[kvrows] = q, k
         second.wv.weight[kvrows] = copy[kv]
         second.wo.weight[:, rows] = copy[kv].T * GAIN
+    if c.semantic:
+        _look_for_like(model, slow)
     model.norm.weight.fill_(0.25)
+
+
+def _look_for_like(model: Nano, slow: Tensor) -> None:
+    """One query head of each key-value head from 2 on compares meanings, 18 dimensions each."""
+    c, d = model.c, model.c.head_dim
+    per_kv, at = c.heads // c.kv_heads, c.width - c.semantic
+    for block in model.blocks[:2]:
+        for kv in range(2, c.kv_heads):
+            probe = torch.zeros(d, c.width)
+            for i in slow.tolist():
+                probe[i, at % c.width] = 2.0
+                at = at + 1 if at + 1 < c.width else c.width - c.semantic
+            head = kv * per_kv
+            block.wq.weight[head * d : (head + 1) * d] = probe
+            block.wk.weight[kv * d : (kv + 1) * d] = probe

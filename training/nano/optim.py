@@ -16,12 +16,12 @@ def orthogonal(g: Tensor, steps: int = 4) -> Tensor:
     """The nearest semi-orthogonal matrices of a stack (n, rows, columns), by Newton-Schulz."""
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = g.shape[-2] > g.shape[-1]
-    x = g.mT if tall else g
+    x = (g.mT if tall else g).bfloat16()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
         s = x @ x.mT
         x = a * x + (b * s + c * s @ s) @ x
-    return x.mT if tall else x
+    return (x.mT if tall else x).float()
 
 
 class Muon:

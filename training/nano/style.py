@@ -10,9 +10,11 @@ import random
 import re
 import sysconfig
 import zlib
+from functools import cache
 from pathlib import Path
 
 from memos_cli.core import nano
+from training.nano.values import DATA
 
 LEADS = (
     "Just so you know, ", "Note to self: ", "By the way, ", "Remember that ", "FYI ", "Btw ", "Remember: ",
@@ -64,6 +66,15 @@ PASTE = (
     'The article says: "{s}"', "From the docs: {s}", "Error: {s}", "Traceback: {s}", 'He wrote "{s}"', "Quote: {s}", "{s}", "{s}",
     "The manual says {s}", "Log: {s}", 'The email reads: "{s}"', "Wikipedia: {s}",
 )  # fmt: skip
+
+
+@cache
+def asides() -> tuple[str, ...]:
+    """The lines of `data/asides.txt`: what is not worth remembering, with slots."""
+    rows = (DATA / "asides.txt").read_text().split("\n")
+    return tuple(row.strip() for row in rows if row.strip() and not row.startswith("#"))
+
+
 _WORD = re.compile(r"[A-Za-z][a-z]{2,}")
 STOP = frozenset(
     [

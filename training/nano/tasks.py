@@ -14,6 +14,7 @@ from memos_cli.core import nano, nano_words
 from memos_cli.core.prompt import Turn
 from training.nano import facts as F
 from training.nano import questions, style
+from training.nano.notes import Notes
 from training.nano.values import Values
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ class Doc:
         if self.task == "answer":
             lines = [nano.MemoryLine(t, f"{i:03}") for i, t in enumerate(self.lines)]
             return nano.answer_prompt(lines, (Turn("user", question),))
-        if self.task == "phrase":
-            return nano.phrase_prompt(self.lines[0], question)
         if self.task == "extract":
             return nano.extract_prompt(question)
         return nano.relate_prompt(self.lines[0], self.lines[1])
@@ -57,6 +56,7 @@ class Maker:
     def __init__(self, rng: random.Random, sentences: list[str], *, held: bool = False) -> None:
         self.rng, self.held = rng, held
         self.values = Values(rng, held=held)
+        self.notes = Notes(rng, self.values, held=held)
         self.sentences = [s for s in sentences if style.sentence_held(s) == held]
         kinds: dict[str, list[F.FactType]] = {}
         for kind in F.types():
@@ -64,6 +64,7 @@ class Maker:
         self.kinds = kinds
         self.ready: list[Doc] = []  # drawn together, handed out one by one
         self.judge_share = 0.40  # of draws; each gives a document per line of its memory
+        self.note_share = min(0.6, len(self.notes.pool) / 400)
         self.exact = False  # whether that question names a value of its line
         self.asked = ""  # the template of the question asked last
         self.subjects = [k for k in kinds if k]

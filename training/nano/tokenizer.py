@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from memos_cli.core import nano
-from training.nano import judge
+from training.nano import judge, meaning
 from training.nano.tasks import Maker
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from memos_cli.core.prompt import Part
 
-VOCAB = 4096
+VOCAB = 12_288
 PAD = "<|endoftext|>"
 SPECIALS = (PAD, nano.START, nano.END)
 SPLIT = (
@@ -34,6 +34,8 @@ def corpus(sentences: list[str], documents: int = 40_000) -> Iterator[str]:
     """Text of training documents, each value and wording as the model will meet it."""
     maker = Maker(random.Random(7), sentences)
     yield from (s for s in maker.sentences)
+    for word in meaning.common_words():  # so that a common word is one token, wherever it comes
+        yield f" {word}" * 30
     for _ in range(documents):
         doc = judge.draw(maker, 8)
         for line in doc.lines:
@@ -73,6 +75,7 @@ class Encoder:
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
         tokenizer.encode_special_tokens = True  # text never becomes a marker
+        self.size = int(tokenizer.get_vocab_size())
         self.ids = {name: tokenizer.token_to_id(name) for name in SPECIALS}
         self.text = lru_cache(1 << 16)(self._text)
 

@@ -1,0 +1,226 @@
+"""Hand-written notes with questions they answer and questions they do not: `data/notes-*.txt`.
+
+A record has versions of one note (`>`), questions each of them answers (`?`), near misses (`!`),
+later notes that replace it (`*`), and others of the same subject that leave it true (`~`).
+"""
+
+# ruff: noqa: E501, TC003
+# A script: figures and paths where they are used.
+
+from __future__ import annotations
+
+import random
+import re
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from memos_cli.backends.embed import StaticEmbedder
+from memos_cli.core import nano, nano_words
+from training.nano import questions, style
+from training.nano.values import DATA, Values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NEAR = 0.6  # cosine from which on a word may stand for another
+_SLOT = re.compile(r"\{([a-z]+\d?)\}")
+_MARKS = {">": "notes", "?": "asks", "!": "near", "*": "later", "~": "beside"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """The texts of one record, by what they are; slots in curly brackets."""
+
+    notes: tuple[str, ...]
+    asks: tuple[str, ...]
+    near: tuple[str, ...]
+    later: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+
+    @property
+    def held(self) -> bool:
+        """Whether it is kept out of training (one in twelve, by the CRC of its note)."""
+        return zlib.crc32(self.notes[0].encode()) % 12 == 0
+
+    @property
+    def asks_for_all(self) -> tuple[str, ...]:
+        """The questions that a later note surely answers as well."""
+        return self.asks[:3]
+
+
+@cache
+def records() -> tuple[Record, ...]:
+    """All records of `data/notes-*.txt`. Raises ValueError for a row without a mark."""
+    found = []
+    for path in sorted(DATA.glob("notes-*.txt")):
+        for block in path.read_text().strip().split("\n\n"):
+            rows: dict[str, tuple[str, ...]] = {}
+            for row in block.strip().split("\n"):
+                if row.startswith("#") or not row.strip():
+                    continue
+                if row[0] not in _MARKS or row[1:2] != " ":
+                    raise ValueError(row)
+                texts = tuple(t.strip() for t in row[2:].split(" | ") if t.strip())
+                rows[_MARKS[row[0]]] = rows.get(_MARKS[row[0]], ()) + texts
+            if {"notes", "asks", "near"} <= rows.keys():
+                found.append(Record(**rows))
+    return tuple(found)
+
+
+def filler(values: Values) -> Callable[[str], str]:
+    """Puts values into the slots of texts, one value in all places of a slot."""
+    drawn: dict[str, str] = {}
+
+    def put(match: re.Match[str]) -> str:
+        slot = match.group(1)
+        if slot not in drawn:
+            drawn[slot] = re.sub(r"\{(\w+)\}", lambda m: values.draw(m[1]), values.draw(slot))
+        return drawn[slot]
+
+    return lambda text: nano.clean(_SLOT.sub(put, text))
+
+
+def filled(record: Record, values: Values) -> Record:
+    """The record with values in its slots."""
+    fill = filler(values)
+    every = (record.notes, record.asks, record.near, record.later, record.beside)
+    return Record(*(tuple(map(fill, texts)) for texts in every))
+
+
+def said(text: str, rng: random.Random) -> str:
+    """A note as it may be typed: mostly as written, now and then with another case or a lead."""
+    roll = rng.random()
+    if roll < 0.6:
+        return text
+    if roll < 0.75:
+        return text[0].upper() + text[1:] + ("." if text[-1].isalnum() else "")
+    if roll < 0.82:
+        return nano.clean(rng.choice(style.LEADS) + text)
+    if roll < 0.9:
+        return text.rstrip(".!")
+    return text[0].lower() + text[1:] if not text.startswith(("I ", "I'")) else text
+
+
+@cache
+def _embedder() -> StaticEmbedder:
+    return StaticEmbedder.load()
+
+
+def reworded(text: str, rng: random.Random) -> str:
+    """Now and then a word in the place of one near to it in sense; never of kinship or a role."""
+    if rng.random() < 0.5:
+        return text
+    words = []
+    for word in text.split(" "):
+        near = []
+        if word.isalpha() and word.islower() and rng.random() < 0.3:
+            apart = word in nano_words.FUNCTION_WORDS or nano_words.stem(word) in nano_words.PERSONS
+            near = [] if apart else [w for w, c in _embedder().akin(word) if c > NEAR]
+        words.append(rng.choice(near) if near else word)
+    return " ".join(words)
+
+
+def asked(text: str, rng: random.Random) -> str:
+    """A question as it may be typed."""
+    text = reworded(text.rstrip("?"), rng)
+    roll = rng.random()
+    if roll < 0.06:
+        return questions.hasty(text, rng)
+    if roll < 0.5:
+        text = text + ("?" if rng.random() < 0.75 else "")
+        return text[0].upper() + text[1:] if rng.random() < 0.5 else text
+    return style.question_style(text, rng)
+
+
+class Notes:
+    """Draws records, from the open or from the held-out ones."""
+
+    def __init__(self, rng: random.Random, values: Values, *, held: bool) -> None:
+        """Take the source of chance and of slot values."""
+        self.rng, self.values = rng, values
+        self.pool = [r for r in records() if r.held == held]
+
+    def draw(self, n: int = 1) -> list[Record]:
+        """Different records with their slots filled."""
+        picked = self.rng.sample(self.pool, min(n, len(self.pool)))
+        return [filled(record, self.values) for record in picked]
+
+    def judged(self, size: int) -> list[tuple[str, list[tuple[str, bool]]]]:
+        """Lines, each with questions and whether it answers them; `size` records at once."""
+        rng, out = self.rng, []
+        drawn = self.draw(size)
+        for i, record in enumerate(drawn):
+            others = [r for k, r in enumerate(drawn) if k != i]
+            rows = [(q, True) for q in rng.sample(record.asks, min(3, len(record.asks)))]
+            rows += [(q, False) for q in rng.sample(record.near, min(3, len(record.near)))]
+            rows += [(rng.choice(rng.choice(others).asks), False) for _ in others[:1]]
+            if others and rng.random() < 0.3:
+                rows.append((rng.choice(rng.choice(others).near), False))
+            out.append((said(rng.choice(record.notes), rng), rows))
+            some = rng.sample(record.asks, min(3, len(record.asks)))
+            if record.beside and rng.random() < 0.4:
+                out.append((said(rng.choice(record.beside), rng), [(q, False) for q in some]))
+            if record.later and rng.random() < 0.4:
+                some = [rng.choice(record.asks_for_all)]
+                rows = [(q, True) for q in some]
+                rows += [(q, False) for q in rng.sample(record.near, min(1, len(record.near)))]
+                out.append((said(rng.choice(record.later), rng), rows))
+        return [(line, [(asked(q, rng), yes) for q, yes in rows]) for line, rows in out]
+
+    def memory(self, size: int) -> tuple[list[str], list[tuple[str, str | None]]]:
+        """Lines in order and questions, each with the line that answers it or None."""
+        rng = self.rng
+        groups: list[list[str]] = []
+        rows: list[tuple[str, str | None]] = []
+        count = 0
+        for record in self.draw(size):
+            if count >= size:
+                if rng.random() < 0.5:
+                    rows.append((rng.choice(record.asks), None))
+                continue
+            group = [said(rng.choice(record.notes), rng)]
+            ask = record.asks
+            if record.later and rng.random() < 0.35:
+                group.append(said(rng.choice(record.later), rng))
+                ask = record.asks_for_all
+            answer = group[-1]
+            rows += [(q, answer) for q in rng.sample(ask, min(2, len(ask)))]
+            if record.beside and rng.random() < 0.4:
+                group.insert(rng.randint(0, len(group)), said(rng.choice(record.beside), rng))
+            elif len(group) == 1:
+                rows.append((rng.choice(record.near), None))
+            count += len(group)
+            groups.append(group)
+        spots = [i for i, group in enumerate(groups) for _ in group]
+        rng.shuffle(spots)
+        heads = [iter(group) for group in groups]
+        lines = [next(heads[i]) for i in spots]
+        rng.shuffle(rows)
+        return lines, [(asked(q, rng), line) for q, line in rows]
+
+    def pair(self) -> tuple[str, str, str]:
+        """An older note, a newer one, and how the newer relates to it."""
+        rng = self.rng
+        while True:
+            record, other = self.draw(2)
+            old = rng.choice(record.notes)
+            roll = rng.random()
+            if roll < 0.33 and len(record.notes) > 1:
+                new = rng.choice([n for n in record.notes if n != old])
+                label = "duplicate"
+            elif roll < 0.66 and record.later:
+                new, label = rng.choice(record.later), "contradicts"
+                if rng.random() < 0.25 and not re.search(
+                    r"\b(no longer|now|moved|switched|instead|changed|new|anymore|any more|swapped)\b",
+                    new,
+                ):
+                    old, new = new, old
+            elif record.beside and roll < 0.92:
+                new, label = rng.choice(record.beside), "unrelated"
+                if rng.random() < 0.4:
+                    old, new = new, old
+            else:
+                new, label = rng.choice(other.notes), "unrelated"
+            return said(old, rng), said(new, rng), label
