@@ -2,7 +2,8 @@
 
 `python bench/capture.py` replays `tests/data/capture_chat.jsonl` in fresh vaults, one for each
 split, prints a table and writes `bench/results/capture.json`; `--wrong` lists what went wrong. The
-rules were tuned on `dev` alone.
+rules were tuned on `dev` alone, and `held` has their author; `other1` and `other2` (two persons, 300
+turns in `capture_chat_other.jsonl`) were written by someone else, and nothing was tuned on them.
 """
 
 # ruff: noqa: E501
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 DATA = ROOT / "tests" / "data" / "capture_chat.jsonl"
 RESULTS = ROOT / "bench" / "results" / "capture.json"
-SPLITS = ("dev", "held")
+OTHER = DATA.with_name("capture_chat_other.jsonl")
+SPLITS = ("dev", "held", "other1", "other2")
 
 
 @dataclass(slots=True)
@@ -78,7 +80,8 @@ class Counts:
 
 def records(split: str) -> list[dict[str, Any]]:
     """The turns of a split, in order."""
-    rows = [json.loads(row) for row in DATA.read_text().splitlines()]
+    files = (DATA, OTHER)
+    rows = [json.loads(row) for path in files for row in path.read_text().splitlines()]
     return [row for row in rows if row["split"] == split]
 
 

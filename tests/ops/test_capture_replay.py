@@ -38,6 +38,11 @@ def test_what_is_learnt_of_three_hundred_turns() -> None:
     for split, kinds in measure().items():
         every = kinds["all"]
         rates = every.table()
+        if split.startswith("other"):
+            assert rates["precision"] >= 0.78, (split, every.wrong)
+            assert rates["recall"] >= 0.88, (split, every.missed)
+            assert len(every.false_changes) <= 3, (split, every.false_changes)
+            continue
         assert rates["precision"] >= 0.96, (split, every.wrong)
         assert rates["recall"] >= 0.95, (split, every.missed)
         assert every.false_changes == []
