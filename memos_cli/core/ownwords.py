@@ -13,6 +13,8 @@ from typing import Final
 
 from memos_cli.core import nano
 
+MAX_TYPED: Final = 20_000  # characters of a message; nobody types more
+MAX_ROW: Final = 2_000  # characters of a line; the search for forms takes the square of its length
 _PLAYED: Final = re.compile(
     r"^(?:ok(?:ay)?,? )?(?:let['\u2019]?s (?:play|pretend|imagine)|pretend\b|imagine\b|once upon a time"
     r"|act as\b|role-?play|you(?:['\u2019]re| are) (?:now )?an? [^.!?]*\bnow\b|in my (?:story|novel)\b)"
@@ -86,7 +88,7 @@ def own_sentences(message: str) -> tuple[str, ...]:
     Left out are fenced code, quoted lines (`>`), pasted logs, code, mails and articles, what others
     are quoted to have said, what the model said, play and jokes, and what is only imagined.
     """
-    if _PLAYED.search(message):
+    if len(message) > MAX_TYPED or _PLAYED.search(message):
         return ()
     text = nano.without_quotes(message)
     rows = _unpasted(text)
@@ -100,7 +102,7 @@ def _unpasted(text: str) -> list[str]:
     """The lines that were typed; none of a letter, a machine's lines, or a text to work on."""
     if found := _WORK_ON.match(text):
         return [text[: found.end()]]
-    rows = [row for row in text.split("\n") if row.strip()]
+    rows = [row for row in text.split("\n") if row.strip() and len(row) <= MAX_ROW]
     if any(map(_HEADER.match, rows)) or _DATELINE.match(text) or _LETTER.search(text):
         return []
     typed = [row for row in rows if not _MACHINE.search(row)]

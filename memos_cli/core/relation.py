@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NAMING: Final = frozenset(stem(w) for w in ("name", "called", "call"))
 MAX_LEFT_OUT: Final = 3  # terms of a memory that a statement may leave out and still repeat it
+MAX_CHARS: Final = 600  # of a text that is taken apart; the search for forms takes its square
 MAX_WORDS: Final = 25  # of a statement that replaces or is replaced: longer ones say several things
 MIN_SHARED: Final = 2
 MAX_PLAIN: Final = 2  # terms of a value that is neither a name nor a number
@@ -75,14 +76,15 @@ def relation(older: str, newer: str) -> Relation:
     """How the statement `newer` relates to the memory `older`."""
     if plain(older) == plain(newer):
         return Relation.SAME
+    if max(len(older), len(newer)) > MAX_CHARS:
+        return Relation.APART
     old, new = read(older), read(newer)
     if plain(old.text) == plain(new.text):
         return Relation.SAME
     if same := _repeats(old, new):
         return same
-    if max(len(old.text.split()), len(new.text.split())) > MAX_WORDS:
-        return Relation.APART
-    if old.past or new.past or _TWO.search(old.text) or (new.future and not old.future):
+    too_long = max(len(old.text.split()), len(new.text.split())) > MAX_WORDS
+    if too_long or old.past or new.past or _TWO.search(old.text) or (new.future and not old.future):
         return Relation.APART
     return _change(old, new)
 

@@ -6,6 +6,7 @@ import pytest
 
 from memos_cli.core.learning import certain, statements
 from memos_cli.core.ownwords import own_sentences
+from memos_cli.core.relation import relation
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,17 @@ def test_it_is_learnt_whatever_a_small_model_says(message: str, own: str) -> Non
 )
 def test_requests_and_passing_remarks_are_no_statements(message: str) -> None:
     assert statements(message) == ()
+
+
+@pytest.mark.parametrize(
+    "piece", ["is it a word and so on ", "\"a b ' c ", "I am. ", "what ", "> "]
+)
+@pytest.mark.timeout(60)  # it took minutes
+def test_a_very_long_message_comes_to_an_end(piece: str) -> None:
+    statements(piece * 20_000)
+    statements((piece * 2000)[:20_000])
+    relation(piece * 20_000, "My boss is Bob.")
+    assert statements("My boss is Bob.") == ("My boss is Bob.",)
 
 
 def test_other_languages_pass_for_a_model_to_judge() -> None:
