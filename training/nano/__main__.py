@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from training.nano import evaluate, meaning, style, tokenizer
+from training.nano import evaluate, meaning, shipped, style, tokenizer
 from training.nano.batches import Loader
 from training.nano.model import Config, Nano, structured_init
 from training.nano.optim import optimizers
@@ -25,7 +25,9 @@ def arguments() -> argparse.Namespace:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--work", type=Path, default=Path("/tmp/nano"), help="checkpoints and caches")
     p.add_argument("--name", default="leg1", help="checkpoint to write (and to resume from)")
-    p.add_argument("--start", default="", help="checkpoint to take the weights from")
+    p.add_argument(
+        "--start", default="", help="checkpoint, or GGUF of ours, to take the weights from"
+    )
     p.add_argument("--minutes", type=float, default=40, help="CPU minutes of this leg")
     p.add_argument("--muon", type=float, default=0.01)
     p.add_argument("--adam", type=float, default=3e-3)
@@ -49,10 +51,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     sentences = style.natural_sentences(args.work / "sentences.txt")
-    encoder = tokenizer.Encoder(tokenizer.build(args.work / "tokenizer.json", sentences))
-    model = Nano(Config(vocab=encoder.tokenizer.get_vocab_size(), dropout=args.dropout))
-    words = [encoder.tokenizer.id_to_token(i) for i in range(model.c.vocab)]
-    structured_init(model, meaning.meanings(words, model.c.semantic))
+    encoder, model = begin(args, sentences)
     muon, adam = optimizers(model)
     saved = args.work / f"{args.name}.pt"
     used, step, tokens = 0.0, 0, 0
@@ -62,10 +61,6 @@ def main() -> None:
         adam.load_state_dict(state["adam"])
         muon.buffers = state["muon"]
         used, step, tokens = state["used"], state["step"], state["tokens"]
-    elif args.start:
-        model.load_state_dict(
-            torch.load(args.work / f"{args.start}.pt", weights_only=True)["model"]
-        )
     maker = Maker(random.Random(args.seed * 1_000_003 + step), sentences)
     known = model.embed.weight[:, -model.c.semantic :].abs().amax(1).detach().numpy() > 0
     short = Loader(
@@ -118,6 +113,23 @@ def main() -> None:
     save(saved, model, adam, muon, (used, step, tokens))
     model.eval()
     print(evaluate.report(model, encoder, sentences, n=60), flush=True)
+
+
+def begin(args: argparse.Namespace, sentences: list[str]) -> tuple[tokenizer.Encoder, Nano]:
+    """The tokenizer, and the model with the weights that the leg starts from."""
+    shipped_file = Path(args.start) if args.start.endswith(".gguf") else None
+    if shipped_file:
+        shipped.save_tokenizer(shipped_file, args.work / "tokenizer.json")
+    encoder = tokenizer.Encoder(tokenizer.build(args.work / "tokenizer.json", sentences))
+    model = Nano(Config(vocab=encoder.tokenizer.get_vocab_size(), dropout=args.dropout))
+    words = [encoder.tokenizer.id_to_token(i) for i in range(model.c.vocab)]
+    structured_init(model, meaning.meanings(words, model.c.semantic))
+    if shipped_file:
+        shipped.take(model, shipped_file)
+    elif args.start:
+        state = torch.load(args.work / f"{args.start}.pt", weights_only=True)["model"]
+        model.load_state_dict(state)
+    return encoder, model
 
 
 def save(

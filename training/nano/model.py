@@ -19,7 +19,7 @@ class Config:
 
     vocab: int = 12_288
     width: int = 256
-    layers: int = 4
+    layers: int = 5
     heads: int = 8
     kv_heads: int = 4
     head_dim: int = 32

@@ -45,11 +45,8 @@ def corpus(sentences: list[str], documents: int = 40_000) -> Iterator[str]:
             yield f"assistant\n{reply}"
 
 
-def build(path: Path, sentences: list[str]) -> Tokenizer:
-    """The tokenizer at `path`, trained and saved there if it does not exist."""
-    if path.exists():
-        return Tokenizer.from_file(str(path))
-    tokenizer = Tokenizer(models.BPE())
+def dress(tokenizer: Tokenizer) -> None:
+    """Give a BPE model the qwen2 split and bytes as its letters."""
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(SPLIT), "isolated"),
@@ -57,6 +54,14 @@ def build(path: Path, sentences: list[str]) -> Tokenizer:
         ]
     )
     tokenizer.decoder = decoders.ByteLevel()
+
+
+def build(path: Path, sentences: list[str]) -> Tokenizer:
+    """The tokenizer at `path`, trained and saved there if it does not exist."""
+    if path.exists():
+        return Tokenizer.from_file(str(path))
+    tokenizer = Tokenizer(models.BPE())
+    dress(tokenizer)
     trainer = trainers.BpeTrainer(
         vocab_size=VOCAB,
         special_tokens=list(SPECIALS),
