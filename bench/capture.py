@@ -28,10 +28,10 @@ sys.path.insert(0, str(ROOT))
 from memos_cli.core.nano import sentences  # noqa: E402
 from memos_cli.core.rejected import plain  # noqa: E402
 from memos_cli.ops.chat import Conversation, Options  # noqa: E402
+from memos_cli.ops.chatvoice import voice_of  # noqa: E402
 from memos_cli.ops.models import DEFAULT, Places, examine, load  # noqa: E402
 from memos_cli.ops.opening import open_workspace  # noqa: E402
 from memos_cli.ops.setup import init  # noqa: E402
-from memos_cli.ops.voices import voice_of  # noqa: E402
 from memos_cli.ops.workspace import Surroundings  # noqa: E402
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from memos_cli.backends.llama import Engine  # noqa: E402
 from memos_cli.core import nano, nano_answer  # noqa: E402
 from memos_cli.core.prompt import Completion, Turn  # noqa: E402
 from memos_cli.ops.embedder import shipped_embedder  # noqa: E402
-from memos_cli.ops.voices import alike_by  # noqa: E402
+from memos_cli.ops.nanovoice import alike_by  # noqa: E402
 from training.nano import judge, style  # noqa: E402
 from training.nano.tasks import Maker  # noqa: E402
 

@@ -2,7 +2,7 @@
 _memos() {
   local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
   local name="" words="" plain="" word
-  local tops=" init add recall show edit forget chat sessions review log diff bisect revert undo restore status doctor model config completions " groups=" model "
+  local tops=" init add recall show edit forget chat sessions review log diff bisect revert undo restore status doctor model kv config completions " groups=" kv model "
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ -z $name && $tops == *" $word "* ]]; then name=$word
     elif [[ -n $name && $groups == *" $name "* && $word != -* ]]; then name="$name $word"; break
@@ -100,6 +100,19 @@ _memos() {
     "model use --as") return ;;
     "model pull --vault"|"model pull -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "model pull --as") return ;;
+    "kv list --vault"|"kv list -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "kv list --as") return ;;
+    "kv build --tag"|"kv build -t") return ;;
+    "kv build --model"|"kv build -m") return ;;
+    "kv build --vault"|"kv build -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "kv build --as") return ;;
+    "kv verify --vault"|"kv verify -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "kv verify --as") return ;;
+    "kv clear --vault"|"kv clear -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "kv clear --as") return ;;
+    "kv measure --model"|"kv measure -m") return ;;
+    "kv measure --vault"|"kv measure -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "kv measure --as") return ;;
     "config --vault"|"config -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "config --as") return ;;
     "completions --vault"|"completions -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -107,31 +120,37 @@ _memos() {
   esac
   if [[ -z $plain ]]; then
     case "$name" in
-      "init") words="--nested --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --supersedes --lines --jsonl --allow-secret --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --help -h" ;;
-      "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --expect --rerank --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "forget") words="--reason --reject --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "sessions") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "review") words="--accept --reject --all --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "log") words="-n --since --until --op --actor --oneline --patch -p --recall -k --vault -C --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "diff") words="--stat --recall -k --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "init") words="--nested --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "add") words="--kind --tag -t --namespace --source --title --priority --ttl --valid-from --valid-until --sensitivity --link --supersedes --lines --jsonl --allow-secret --dry-run -n --vault -C --as --json --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --expect --rerank --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "forget") words="--reason --reject --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "sessions") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "review") words="--accept --reject --all --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "log") words="-n --since --until --op --actor --oneline --patch -p --recall -k --vault -C --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "diff") words="--stat --recall -k --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "bisect") words="--bad-if --bad-cmd --good --bad -k --verbose -v --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "revert") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "undo") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "restore") words="--at --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "status") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "doctor") words="--repair --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "revert") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "undo") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "restore") words="--at --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "status") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "doctor") words="--repair --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "model") words="list info use pull --help -h" ;;
-      "model list") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "model info") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "model use") words="--embedder --reranker --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "model pull") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
-      "") words="init add recall show edit forget chat sessions review log diff bisect revert undo restore status doctor model config completions --version --help" ;;
+      "model list") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "model info") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "model use") words="--embedder --reranker --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "model pull") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "kv") words="list build verify clear measure --help -h" ;;
+      "kv list") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "kv build") words="--all --pinned --tag -t --model -m --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "kv verify") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "kv clear") words="--unsound --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "kv measure") words="--model -m --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "") words="init add recall show edit forget chat sessions review log diff bisect revert undo restore status doctor model kv config completions --version --help" ;;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$cur"))

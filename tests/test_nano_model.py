@@ -12,7 +12,7 @@ from memos_cli.backends.llama import Engine
 from memos_cli.core import nano, nano_answer
 from memos_cli.core.prompt import Completion, Turn
 from memos_cli.ops.embedder import shipped_embedder
-from memos_cli.ops.voices import alike_by
+from memos_cli.ops.nanovoice import alike_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -46,11 +46,14 @@ def render(
     if not all(mark in text for mark in marks):
         msg = "The model's chat template leaves out messages, so it cannot be used."
         raise ModelUnusableError(msg)
-    return tuple(
-        Part(messages[int(piece)].text) if index % 2 else Part(piece, special=True)
-        for index, piece in enumerate(re.split(rf"\[{nonce}\.(\d+)\]", text))
-        if piece
-    )
+    parts: list[Part] = []
+    for index, piece in enumerate(re.split(rf"\[{nonce}\.(\d+)\]", text)):
+        if index % 2:
+            message = messages[int(piece)]
+            parts += message.parts or (Part(message.text),)
+        elif piece:
+            parts.append(Part(piece, special=True))
+    return tuple(parts)
 
 
 def _attempt(template: str, messages: Sequence[dict[str, str]], tokens: dict[str, str]) -> str:

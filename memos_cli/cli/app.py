@@ -24,6 +24,7 @@ from memos_cli.cli.runtime import (
     JsonlFlag,
     QuietFlag,
     VaultFlag,
+    VerboseFlag,
     VersionFlag,
 )
 from memos_cli.cli.settings import Environment, Flags, Settings
@@ -58,6 +59,7 @@ COMMANDS = {
     "status": "vault:status",
     "doctor": "vault:doctor",
     "model": "model:model",
+    "kv": "kv:kv",
     "config": "config:config",
     "completions": "completions:completions",
 }
@@ -120,10 +122,11 @@ def root(  # noqa: PLR0913 - the common options
     quiet: QuietFlag = False,
     no_color: ColorFlag = False,
     debug: DebugFlag = False,
+    verbose: VerboseFlag = False,
     version: VersionFlag = False,  # noqa: ARG001 - answered by its callback
 ) -> None:
     """Memory for a local model: add, recall, chat, and git for what it knows."""
-    flags = Flags(vault, actor, json, jsonl, quiet, no_color, debug)
+    flags = Flags(vault, actor, json, jsonl, quiet, no_color, debug, verbose)
     ctx.obj = (flags, ctx.obj if isinstance(ctx.obj, Environment) else Environment())
 
 

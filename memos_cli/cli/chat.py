@@ -123,6 +123,8 @@ def chat(  # noqa: PLR0913 - one parameter an option of the contract
             Repl(rt, conversation, chat_model).run()
         else:
             _say_all(rt, conversation, messages, handed, one_a_line=lines)
+        if stored is not None or messages is None or len(messages) > 1:
+            conversation.rest()  # a session that goes on once is likely to go on again
 
 
 def _messages(rt: Runtime, message: str | None, *, lines: bool) -> list[str] | None:

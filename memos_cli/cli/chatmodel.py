@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Self
 
 from memos_cli.cli.model import chosen, server_named
-from memos_cli.cli.places import places
+from memos_cli.cli.places import how, places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,21 +44,18 @@ class ChatModel:
 
         Raises UsageError and ModelUnusableError; then the one before stays open.
         """
-        from memos_cli.ops.models import load
-        from memos_cli.ops.voices import voice_of
+        from memos_cli.ops.chatvoice import ready
 
         rt = self._rt
-        context = rt.settings.value("chat.context", self._ws.config)[0]
         if address := server_named(rt, self._ws, choice):
             from memos_cli.ops.servers import ServerVoice, reach
 
             remote = reach(address, rt.settings.env.environ.get("MEMOS_API_KEY", ""))
             self.close()
             self._free, self.found = lambda: None, remote
-            return ServerVoice(remote, context)
-        model = chosen(rt, self._ws, choice)
-        engine = load(model, places(rt.settings), context=context, notify=rt.out.message)
-        engine.reuse = self._reuse
+            return ServerVoice(remote, rt.settings.value("chat.context", self._ws.config)[0])
+        wanted = how(rt.settings, self._ws.config, reuse=self._reuse)
+        opened = ready(self._ws, chosen(rt, self._ws, choice), places(rt.settings), wanted)
         self.close()
-        self._free, self.found = engine.close, model
-        return voice_of(model, engine)
+        self._free, self.found = opened.close, opened.model
+        return opened.voice

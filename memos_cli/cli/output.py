@@ -38,6 +38,7 @@ class Output:
         self.jsonl = flags.jsonl
         self.quiet = flags.quiet
         self.debug = flags.debug
+        self.verbose = flags.verbose
         self.is_terminal = self._env.stdout is not None and self._env.stdout.isatty()
         self.colour = settings.colour(self._env.stdout)
         self._error_colour = settings.colour(self._env.stderr)

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from memos_cli.cli.settings import Settings
+    from memos_cli.ops.activation import Limits
+    from memos_cli.ops.chatvoice import How
     from memos_cli.ops.encoders import Wanted
     from memos_cli.ops.models import Places
 
@@ -35,6 +37,28 @@ def places(settings: Settings) -> Places:
         base=settings.env.cwd,
         cache=settings.cache_home,
         stores=Stores(tuple(hubs), tuple(ollama), tuple(folders)),
+    )
+
+
+def limits(settings: Settings, config: Mapping[str, Any]) -> Limits:
+    """What the settings allow KV states."""
+    from memos_cli.ops.activation import Limits
+
+    return Limits(
+        max_bytes=settings.value("activation.max_bytes", config)[0],
+        compose=settings.value("activation.compose", config)[0],
+    )
+
+
+def how(settings: Settings, config: Mapping[str, Any], *, reuse: bool = True) -> How:
+    """How the settings have a chat model opened."""
+    from memos_cli.ops.chatvoice import How
+
+    return How(
+        context=settings.value("chat.context", config)[0],
+        kv_type=settings.value("activation.kv_type", config)[0],
+        limits=limits(settings, config),
+        reuse=reuse,
     )
 
 

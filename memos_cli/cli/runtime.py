@@ -31,6 +31,7 @@ JsonlFlag = Annotated[bool, typer.Option("--jsonl", help="Print one JSON object 
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print ids only, no messages.")]
 ColorFlag = Annotated[bool, typer.Option("--no-color", help="No colour.")]
 DebugFlag = Annotated[bool, typer.Option("--debug", help="Show tracebacks and engine logs.")]
+VerboseFlag = Annotated[bool, typer.Option("--verbose", "-v", help="Tell more on stderr.")]
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - the value of an option
@@ -48,7 +49,7 @@ VersionFlag = Annotated[
 _COMMON = {
     "vault": (VaultFlag, None), "actor": (ActorFlag, None), "json": (JsonFlag, False),
     "jsonl": (JsonlFlag, False), "quiet": (QuietFlag, False), "no_color": (ColorFlag, False),
-    "debug": (DebugFlag, False),
+    "debug": (DebugFlag, False), "verbose": (VerboseFlag, False),
 }  # fmt: skip
 
 
@@ -80,6 +81,7 @@ class Runtime:
             now=self.now,
             environ=self.settings.env.environ,
             notify=self.out.message,
+            detail=self.out.message if self.out.verbose else lambda _message: None,
             progress=self.out.progress,
             embedder=self._embedder,
         )

@@ -50,6 +50,13 @@ SETTINGS = (
             choices=("auto", "review", "off")),
     Setting("chat.context", 2048, "tokens the chat model may see at once", "MEMOS_CONTEXT",
             least=256),
+    Setting("activation.max_bytes", 512 << 20, "bytes of KV states kept on disk; 0 keeps none",
+            least=0),
+    Setting("activation.kv_type", "f16", "how keys and values are stored: f16 or q8_0",
+            choices=("f16", "q8_0")),
+    Setting("activation.compose", "auto",
+            "join notes from states of their own: auto (where its loss was measured to be small), "
+            "always or never", choices=("auto", "always", "never")),
     Setting("recall.k", 10, "how many memories recall returns", "MEMOS_K", least=1),
     Setting("recall.ranking", "full", "full; to compare: bm25, vector, or no-PART", "MEMOS_RANKING",
             choices=("full", "bm25", "vector"), more="no-"),
@@ -115,6 +122,7 @@ class Flags:
     quiet: bool = False
     no_color: bool = False
     debug: bool = False
+    verbose: bool = False
 
     def over(self, outer: Flags) -> Flags:
         """These flags, with those given before the command's name where these are unset."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from memos_cli.cli.views import short_id
+from memos_cli.cli.views import duration, short_id
 from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from memos_cli.cli.runtime import Runtime
     from memos_cli.core.cube import Cube
     from memos_cli.ops.chat import Conversation, Recalled, Reply
+    from memos_cli.ops.voices import Cost
 
 KEYS = (
     "Alt-Enter or a \\ at the end of a line begins another line, Ctrl-X Ctrl-E opens $EDITOR. "
@@ -44,6 +45,19 @@ COMMANDS = {
     "/help": Slash("", "this list"),
     "/quit": Slash("", "leave; so does Ctrl-D"),
 }
+
+
+def _reuse(cost: Cost) -> str:
+    """What of the prompts did not have to be read, and why."""
+    disk = f", {cost.restored_tokens:,} of them from disk" if cost.restored_tokens else ""
+    saved = f", {duration(cost.saved_s)} saved" if cost.saved_s else ""
+    if cost.way == "composed":
+        told = f"{cost.segments} notes joined after {cost.prefix_tokens:,} reused tokens"
+    elif cost.way == "exact":
+        told = f"{cost.prefix_tokens:,} tokens reused as they were"
+    else:
+        return "KV states: none was reused"
+    return f"KV states: {told}{disk}{saved}"
 
 
 class Commands:
@@ -158,9 +172,10 @@ class Commands:
         cost = last.cost
         speed = f", then {cost.tokens_per_s:.0f} tokens/s" if cost.tokens_per_s else ""
         self._say(
-            f"{self._talk.model}: {cost.computed_tokens:,} tokens read, {cost.prefix_tokens:,} "
-            f"reused from the last turn; first word after {cost.ttft_s:.2f} s{speed}"
+            f"{self._talk.model}: {cost.computed_tokens:,} tokens read; first word after "
+            f"{cost.ttft_s:.2f} s{speed}"
         )
+        self._say(_reuse(cost))
 
     def _session(self, name: str) -> None:
         from memos_cli.ops.sessions import Choice, choose

@@ -139,8 +139,9 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         ],
         "known": [{"id": item.id, "text": item.text} for item in reply.known],
         "kv": {
-            "prefix_tokens": cost.prefix_tokens, "segments": 0, "restored_tokens": 0,
-            "computed_tokens": cost.computed_tokens,
+            "prefix_tokens": cost.prefix_tokens, "segments": cost.segments,
+            "restored_tokens": cost.restored_tokens, "computed_tokens": cost.computed_tokens,
+            "way": cost.way, "saved_ms": round(cost.saved_s * 1000, 1),
         },
         "adapters": [],
         "timing": {

@@ -85,3 +85,19 @@ def print_entry(out: Output, entry: Entry, *, oneline: bool) -> None:
     op = out.styled(f"{entry.op:8}", "cyan")
     who = "" if entry.actor == "user" else out.styled(f"  {entry.actor}", "dim")
     out.raw(f"{out.styled(commit, 'yellow')}  {when}  {op}  {one_line(entry.subject)}{who}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds for a person, in a unit that fits."""
+    if seconds < 1:
+        return f"{seconds * 1000:.3g} ms"
+    return f"{seconds:.3g} s"
+
+
+def size(count: float) -> str:
+    """Bytes for a person: 3 significant digits at most."""
+    for unit in ("B", "KB", "MB"):
+        if count < 1000:  # noqa: PLR2004
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} GB"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from memos_cli.core.earlier import relevant
 from memos_cli.core.errors import RefusedError
-from memos_cli.core.prompt import Handed, Turn
+from memos_cli.core.prompt import Handed, Part, Turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -86,6 +86,8 @@ class Room:
 class Fitted:
     """What goes into the prompt: its messages, the ids of the notes in it, turns left out.
 
+    `joined` has the ids of the notes that stand with the message, in their order; "" for what the
+    person said earlier in this chat.
     `unread` counts the lines of text handed over that did not fit, `cut` the characters of the
     message.
     """
@@ -95,6 +97,7 @@ class Fitted:
     dropped: int
     unread: int = 0
     cut: int = 0
+    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,15 +141,15 @@ def fit(
     earlier = [Note(t.text, EARLIER) for t in relevant(turns[:start], message, akin=akin)]
     others = [note for note in notes.recalled if note.id not in names]
     kept, _ = _take([*earlier, *others], left, room)
-    parts = [f"{RECALLED}\n{_fenced(kept)}"] if kept else []
-    parts += [f"{HANDED}\n{rows}"] if rows else []
+    fixed_text = system_text(system, pinned)
     return Fitted(
         messages=(
-            Turn("system", system_text(system, pinned)),
+            Turn("system", fixed_text, (Part(fixed_text, stable=True),)),
             *turns[start:-1],
-            Turn("user", "\n\n".join([*parts, shown])),
+            _asking(kept, f"{HANDED}\n{rows}\n\n{shown}" if rows else shown),
         ),
         notes=tuple(note.id for note in (*pinned, *kept) if note.id),
+        joined=tuple(note.id for note in kept),
         dropped=start,
         unread=unread,
         cut=len(message) - len(shown) + len(LEFT_OUT) if shown != message else 0,
@@ -181,6 +184,14 @@ def relate_messages(older: str, newer: str) -> tuple[Turn, ...]:
     """The messages that ask a general model how a newer note relates to an older one."""
     notes = _fenced([Note(older, "older", ""), Note(newer, "newer", "")])
     return Turn("system", RELATE), Turn("user", notes)
+
+
+def _asking(notes: Sequence[Note], rest: str) -> Turn:
+    """The last message: the recalled notes, each a part of its own, and what follows them."""
+    parts = [Part(f"{_fenced([note])}\n", note=True) for note in notes]
+    if parts:
+        parts = [Part(f"{RECALLED}\n"), *parts, Part(f"\n{rest}")]
+    return Turn("user", "".join(part.text for part in parts) or rest, tuple(parts))
 
 
 def _fenced(notes: Iterable[Note]) -> str:

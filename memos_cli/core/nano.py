@@ -146,8 +146,8 @@ def relate_prompt(a: str, b: str) -> tuple[Part, ...]:
 def _chat(system: str, lines: Iterable[str], user: str) -> tuple[Part, ...]:
     return (
         Part(START, special=True),
-        Part("system\n" + system),
-        *(Part(f"- {clean(line)}\n") for line in lines),
+        Part("system\n" + system, stable=True),
+        *(Part(f"- {clean(line)}\n", note=True) for line in lines),
         Part(END, special=True),
         Part("\n"),
         Part(START, special=True),

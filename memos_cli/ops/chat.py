@@ -26,7 +26,7 @@ from memos_cli.ops.voices import Asked, Cost, Manner, Watch
 from memos_cli.ops.workspace import text_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.sessions import Stored
@@ -176,6 +176,15 @@ class Conversation:
             unread=answer.unread,
             cut=answer.cut,
         )
+
+    def rest(self, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """The conversation stops for now: store what its next turn would read again."""
+        if self.stored is None or not self.options.save or self.options.dry_run:
+            return
+        turns = [Turn(t.role, t.text) for t in self.stored.session.turns]
+        pinned = self._open_searcher().pinned() if self.options.memory else []
+        asked = Asked((), pinned, turns, self._embedder)
+        self._voice.rest(asked, self.options.manner, self.stored.session.name, should_stop)
 
     def search(self, text: str) -> tuple[Recalled, ...]:
         """What recall finds for `text`, pinned memories not among it."""

@@ -156,7 +156,14 @@ def of_vault(ws: Workspace, choice: str, places: Places) -> Model:
     return examine(str(path) if path != SHIPPED else DEFAULT, places)
 
 
-def load(model: Model, places: Places, *, context: int, notify: Callable[[str], None]) -> Engine:
+def load(
+    model: Model,
+    places: Places,
+    *,
+    context: int,
+    notify: Callable[[str], None],
+    kv_type: str = "f16",
+) -> Engine:
     """Open `model` in llama.cpp with a context of at most `context` tokens.
 
     A model that is not the package's own and was never run here is first run in a child process,
@@ -164,7 +171,7 @@ def load(model: Model, places: Places, *, context: int, notify: Callable[[str], 
     """
     from memos_cli.backends.llama import Engine
 
-    return Engine.load(_tried(model, places, notify), n_ctx=context)
+    return Engine.load(_tried(model, places, notify), n_ctx=context, kv_type=kv_type)
 
 
 def vocabulary(model: Model, places: Places, notify: Callable[[str], None]) -> Vocabulary:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from memos_cli.backends.lance import TableError
 from memos_cli.core import analysis, codec, packing, ranking
-from memos_cli.core.codec import format_time
 from memos_cli.core.errors import VaultDamagedError
 from memos_cli.core.query import DEFAULT_K, Hit, Query, Recalled
 from memos_cli.core.rows import quote, split_key, where_of
 from memos_cli.core.timehint import may_hold
 from memos_cli.core.weights import FULL, fitted
 from memos_cli.core.when import parse_when
+from memos_cli.ops import access
 from memos_cli.ops.scoring import LEXICAL, Scorer
 from memos_cli.ops.succession import newest_first
 from memos_cli.ops.sync import Index, embedded_text, open_index, rebuild, sync
@@ -105,7 +103,7 @@ class Searcher:
         now = self.ws.now()
         commit, moment = as_of(self.ws, query.at) if query.at else (None, now)
         hits, meant = self.answer(query, commit, moment)
-        _note_access(self.ws, [hit.cube.id for hit in hits], now)
+        access.note(self.ws, "recall", [hit.cube.id for hit in hits], now)
         elapsed = (time.perf_counter() - started) * 1000
         lacks = tuple(self.index.degraded)
         spent = None
@@ -278,18 +276,3 @@ def as_of(ws: Workspace, rev: str) -> tuple[str, datetime]:
 def recall(ws: Workspace, query: Query, *, weights: Weights = FULL) -> Recalled:
     """One question to a vault; see `Searcher.search` for what it raises."""
     return Searcher(ws, weights=weights).search(query)
-
-
-def _note_access(ws: Workspace, ids: Sequence[str], now: datetime) -> None:
-    """One line of the machine's own access log; a search never fails for it."""
-    if ws.read_only or not ids:
-        return
-    entry = {"t": format_time(now), "op": "recall", "actor": ws.actor, "ids": list(ids)}
-    line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-    try:
-        fd = os.open(ws.root / ".memos" / "access.jsonl", flags, 0o600)
-        with os.fdopen(fd, "ab") as file:
-            file.write(line.encode())
-    except OSError:
-        pass

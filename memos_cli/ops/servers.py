@@ -140,6 +140,11 @@ class ServerVoice:
             cut=fitted.cut,
         )
 
+    def rest(
+        self, asked: Asked, manner: Manner, session: str, should_stop: Callable[[], bool]
+    ) -> None:
+        """See Voice. The server keeps its own KV states."""
+
     def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
         """See Voice. What is no sentence of the message is dropped, whatever the server says."""
         if should_stop():
@@ -204,7 +209,12 @@ class _Taken:
         first = self._first or now
         cached = self._last.cached_tokens
         speed = (self._pieces - 1) / (now - first) if self._pieces > 1 and now > first else 0.0
-        return Cost(cached, self._last.prompt_tokens - cached, first - self._began, speed)
+        return Cost(
+            prefix_tokens=cached,
+            computed_tokens=self._last.prompt_tokens - cached,
+            ttft_s=first - self._began,
+            tokens_per_s=speed,
+        )
 
 
 def _listed(said: str) -> Iterable[str]:

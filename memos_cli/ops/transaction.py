@@ -21,6 +21,7 @@ from memos_cli.backends.files import unwritable
 from memos_cli.backends.git import Change
 from memos_cli.core.cube import is_memory
 from memos_cli.core.errors import ConflictError, MemosError, RefusedError
+from memos_cli.ops.kvsweep import after_change
 from memos_cli.ops.workspace import LOCK_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ _BATCH = 32
 
 @dataclass(slots=True)
 class Transaction:
-    """What a command will write; `commit` is the commit's id once the context has ended."""
+    """What a command will write.
+
+    Once the context has ended `commit` is the commit's id, and `replaces` says whether a memory
+    that was there before is changed or gone.
+    """
 
     ws: Workspace
     op: str
@@ -44,6 +49,7 @@ class Transaction:
     changes: dict[str, bytes | None] = field(default_factory=dict)
     expected: dict[str, str | None] = field(default_factory=dict)
     commit: str | None = None
+    replaces: bool = False
 
     def expect(self, path: str, blob: str | None) -> None:
         """What is written to `path` was worked out from this blob (None: from no file).
@@ -91,6 +97,8 @@ def change(ws: Workspace, op: str, subject: str = "") -> Iterator[Transaction]:
         if tx.changes:
             tx.commit = _apply(ws, tx)
             ws.refresh([path for path in tx.changes if is_memory(path)])
+            if tx.replaces:
+                after_change(ws)
 
 
 def _apply(ws: Workspace, tx: Transaction) -> str | None:
@@ -100,6 +108,7 @@ def _apply(ws: Workspace, tx: Transaction) -> str | None:
     _refuse_uncommitted(ws, old)
     _refuse_overtaken(tx.expected, old)
     todo = {path: new[path] for path in new if new[path] != old[path]}
+    tx.replaces = any(old[path] and is_memory(path) for path in todo)
     if not todo:
         return None
     note = _note_path(ws)

@@ -43,6 +43,7 @@ _IN_CONFLICT = "it holds the conflict markers of a merge in progress"
 class Surroundings:
     """What a command brings along: who acts, the clock, the environment, where messages go.
 
+    `detail` takes what only those want to know who ask for it (-v).
     `progress(label, total)` is a context manager that yields `advance(n)`. `embedder(ws, degraded)`
     is the embedding model that the settings name, None for the package's own.
     """
@@ -51,6 +52,7 @@ class Surroundings:
     now: Callable[[], datetime]
     environ: Mapping[str, str]
     notify: Callable[[str], None] = lambda _message: None
+    detail: Callable[[str], None] = lambda _message: None
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = (
         lambda _label, _total: nullcontext(lambda _n: None)
     )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from memos_cli.backends.llama import BLOCK, Engine, probe
+from memos_cli.backends.llama import Engine, probe
 from memos_cli.core.errors import ModelUnusableError, RefusedError
-from memos_cli.core.prompt import Part
+from memos_cli.core.prompt import BLOCK, Part, Prompt
 from tests.tiny_model import tiny, write_tiny
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def engine(model: Path) -> Iterator[Engine]:
         yield opened
 
 
-def prompt(engine: Engine, length: int, word: str = "the quick fox ") -> list[int]:
-    return (engine.tokenize([Part(word * length)]))[:length]
+def prompt(engine: Engine, length: int, word: str = "the quick fox ") -> Prompt:
+    return Prompt(engine.tokenize([Part(word * length)]).tokens[:length])
 
 
 def test_the_context_is_what_was_asked_but_not_more_than_trained(model: Path) -> None:
@@ -48,7 +48,7 @@ def test_only_special_parts_hold_control_tokens(engine: Engine) -> None:
             Part("a<|im_end|>b\0c"),
             Part("<|im_end|>", special=True),
         ]
-    )
+    ).tokens
     assert tokens[0] == START
     assert tokens[-1] == END
     assert START not in tokens[1:]
@@ -61,7 +61,8 @@ def test_a_reused_prefix_changes_nothing(model: Path, engine: Engine) -> None:
     long = prompt(engine, 300)
     with Engine.load(model, n_ctx=1024) as fresh:
         expected = list(fresh.generate(long, max_tokens=24)), fresh.stats.logprob
-    list(engine.generate(long[:170] + prompt(engine, 60, "other "), max_tokens=10))
+    other = prompt(engine, 60, "other ").tokens
+    list(engine.generate(Prompt(long.tokens[:170] + other), max_tokens=10))
     assert (list(engine.generate(long, max_tokens=24)), engine.stats.logprob) == expected
     assert engine.stats.prefix_tokens == 170 // BLOCK * BLOCK
     assert engine.stats.computed_tokens == 300 - engine.stats.prefix_tokens
@@ -72,7 +73,8 @@ def test_a_reused_prefix_changes_nothing(model: Path, engine: Engine) -> None:
 def test_what_is_computed_aside_leaves_the_prefix_and_the_answer_as_they_are(
     model: Path, engine: Engine
 ) -> None:
-    first, second = prompt(engine, 300), prompt(engine, 280) + prompt(engine, 200, "else ")
+    first = prompt(engine, 300)
+    second = Prompt(prompt(engine, 280).tokens + prompt(engine, 200, "else ").tokens)
     with Engine.load(model, n_ctx=1024) as fresh:
         expected = list(fresh.generate(second, max_tokens=40)), fresh.stats.logprob
     list(engine.generate(first, max_tokens=70))
@@ -135,7 +137,7 @@ def test_a_prompt_that_does_not_fit_is_refused(engine: Engine) -> None:
     with pytest.raises(RefusedError, match=r"1,024"):
         list(engine.generate(prompt(engine, 1024), max_tokens=1))
     with pytest.raises(RefusedError, match="empty"):
-        list(engine.generate([], max_tokens=1))
+        list(engine.generate(Prompt(()), max_tokens=1))
     list(engine.generate(prompt(engine, 1020), max_tokens=100, grammar="root ::= [a-z]+\n"))
     assert engine.stats.finish == "length"
     assert engine.stats.generated_tokens <= 5
@@ -148,9 +150,8 @@ def test_stopping_anywhere_leaves_the_engine_usable(engine: Engine, asked: int) 
     expected = list(engine.generate(tokens, max_tokens=12))
     calls = iter(range(asked))
     stop = lambda: next(calls, None) is None  # noqa: E731
-    list(
-        engine.generate(tokens[::-1], max_tokens=500, grammar="root ::= [a-z]+\n", should_stop=stop)
-    )
+    back = Prompt(tokens.tokens[::-1])
+    list(engine.generate(back, max_tokens=500, grammar="root ::= [a-z]+\n", should_stop=stop))
     assert engine.stats.finish == "interrupted"
     assert list(engine.generate(tokens, max_tokens=12)) == expected
 
@@ -179,7 +180,7 @@ def test_a_closed_engine_says_so(model: Path) -> None:
     engine.close()
     engine.close()
     with pytest.raises(RuntimeError):
-        next(engine.generate([1], max_tokens=1))
+        next(engine.generate(Prompt((1,)), max_tokens=1))
 
 
 def test_what_llama_refuses_is_an_error(tmp_path: Path) -> None:

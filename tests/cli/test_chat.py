@@ -40,7 +40,8 @@ def test_json_has_the_keys_of_the_contract(chat: Memos) -> None:
     assert reply["memories"] == [berlin]
     assert reply["session"] == "home"
     assert reply["truncated"]
-    assert reply["kv"].keys() == {"prefix_tokens", "segments", "restored_tokens", "computed_tokens"}
+    keys = {"prefix_tokens", "segments", "restored_tokens", "computed_tokens", "way", "saved_ms"}
+    assert reply["kv"].keys() == keys
     assert reply["kv"]["computed_tokens"] > 0
     assert reply["timing"].keys() == {"ttft_ms", "total_ms", "tokens_per_s"}
     assert (reply["proposed"], reply["adapters"]) == ([], [])

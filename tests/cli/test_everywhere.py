@@ -41,6 +41,8 @@ def commands(id_: str) -> dict[str, list[str]]:
         "sessions": ["sessions"],
         "review": ["review"],
         "model list": ["model", "list"],
+        "kv list": ["kv", "list"],
+        "kv verify": ["kv", "verify"],
         "init": ["init"],
         "add": ["add", "I like coffee."],
         "undo": ["undo"],
@@ -49,11 +51,12 @@ def commands(id_: str) -> dict[str, list[str]]:
         "restore": ["restore", id_, "--at", "HEAD~1"],
         "config set": ["config", "recall.k", "5"],
         "forget": ["forget", id_],
+        "kv clear": ["kv", "clear"],
     }
 
 
 LIGHT = list(commands(""))
-WRITING = ["init", "add", "edit", "forget", "revert", "undo", "restore", "config set"]
+WRITING = ["init", "add", "edit", "forget", "revert", "undo", "restore", "config set", "kv clear"]
 
 
 @pytest.fixture

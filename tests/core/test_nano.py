@@ -50,8 +50,8 @@ class TestPrompt:
 
     def test_each_line_is_a_part_of_its_own(self) -> None:
         prompt = nano.answer_prompt(["one line", "two lines"], ask("?"))
-        assert Part("- one line\n") in prompt
-        assert Part("- two lines\n") in prompt
+        assert Part("- one line\n", note=True) in prompt
+        assert Part("- two lines\n", note=True) in prompt
 
     def test_older_lines_first_and_undated_before_dated(self) -> None:
         lines = [

@@ -8,9 +8,9 @@ import pytest
 
 from memos_cli.core import codec, nano
 from memos_cli.ops.chat import Capture
+from memos_cli.ops.chatvoice import voice_of
 from memos_cli.ops.models import Places, examine, load
 from memos_cli.ops.review import Verdicts, proposed, review
-from memos_cli.ops.voices import voice_of
 from tests.harness import git
 from tests.ops.test_chat import FakeVoice, talk, ws
 from tests.tiny_model import tiny

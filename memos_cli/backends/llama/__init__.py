@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from memos_cli.backends.llama.encoder import Encoder
 from memos_cli.backends.llama.engine import Engine
-from memos_cli.backends.llama.lane import BLOCK
+from memos_cli.backends.llama.joining import Join
 from memos_cli.backends.llama.library import log
+from memos_cli.backends.llama.opening import KV_TYPES
 from memos_cli.backends.llama.probe import probe
 from memos_cli.backends.llama.stats import Stats
 from memos_cli.backends.llama.vocabulary import Vocabulary
 
-__all__ = ["BLOCK", "Encoder", "Engine", "Stats", "Vocabulary", "log", "probe"]
+__all__ = ["KV_TYPES", "Encoder", "Engine", "Join", "Stats", "Vocabulary", "log", "probe"]

@@ -5,12 +5,11 @@ from __future__ import annotations
 import functools
 import os
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
 
 from memos_cli.core.errors import ModelUnusableError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SMALL_MODEL: Final = 64 << 20  # bytes; below, a second thread costs more than it brings
 # Without these, two decoding threads spin against every other process (2 tokens/s instead of 40),
@@ -50,6 +49,34 @@ def library() -> Any:  # noqa: ANN401 - the binding has no types
 def log() -> str:
     """The last lines that llama.cpp wrote, for `--debug`."""
     return "".join(_log)
+
+
+def versions() -> dict[str, str | int]:
+    """What of the library itself a KV state depends on."""
+    from importlib.metadata import version
+
+    lib = library()
+    return {
+        "binding": version("llama-cpp-python"),
+        "engine": f"{lib.llama_version().decode('utf-8', 'replace')} {_commit()}",
+        "processor": lib.llama_print_system_info().decode("utf-8", "replace"),
+        "state": int(lib.LLAMA_STATE_SEQ_VERSION),
+        "rotation": os.environ.get("LLAMA_ATTN_ROT_DISABLE", ""),  # noqa: TID251 - read by llama.cpp
+    }
+
+
+def _commit() -> str:
+    """The commit that ggml was built from; "" where its library cannot be found."""
+    import ctypes
+
+    import llama_cpp
+
+    for place in sorted(Path(llama_cpp.__file__).parent.glob("lib/*ggml-base.*")):
+        with suppress(OSError, AttributeError):
+            commit = ctypes.CDLL(str(place)).ggml_commit
+            commit.restype = ctypes.c_char_p
+            return str(commit().decode("ascii", "replace"))
+    return ""
 
 
 def unloadable(path: Path) -> ModelUnusableError:

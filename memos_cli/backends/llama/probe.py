@@ -10,6 +10,7 @@ from typing import Final
 from memos_cli.backends.llama.encoder import Encoder
 from memos_cli.backends.llama.engine import Engine
 from memos_cli.backends.llama.library import unloadable
+from memos_cli.core.prompt import Prompt
 
 PROBE_SECONDS: Final = 600
 PROBE_CONTEXT: Final = 256
@@ -50,5 +51,7 @@ def try_out(path: str, pooling: str) -> None:
         return
     with Engine.load(Path(path), n_ctx=PROBE_CONTEXT) as engine:
         vocabulary = engine.vocabulary
-        for _ in engine.generate([index % vocabulary for index in range(4)], max_tokens=2):
+        for _ in engine.generate(
+            Prompt(tuple(index % vocabulary for index in range(4))), max_tokens=2
+        ):
             pass

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 class Stats:
     """What one generation cost. Times in seconds; log probabilities are natural, of the bare model.
 
-    `prefix_tokens` were reused, `computed_tokens` prefilled, `generated_tokens` decoded.
+    `prefix_tokens` of the start of the prompt were reused, `segments` notes joined, and
+    `restored_tokens` of both came from disk. `computed_tokens` were prefilled in `prefill_s`,
+    `generated_tokens` decoded.
     `finish` is "stop" (end of turn or stop word), "length" or "interrupted".
     """
 
@@ -22,6 +24,9 @@ class Stats:
     logprob: float = 0.0
     first_logprob: float = 0.0
     finish: str = "stop"
+    segments: int = 0
+    restored_tokens: int = 0
+    prefill_s: float = 0.0
 
     @property
     def tokens_per_s(self) -> float:
@@ -42,9 +47,14 @@ class Run:
         """Start the clock."""
         self.started = time.perf_counter()
         self.ttft = 0.0
-        self.prefix = self.computed = self.generated = 0
+        self.prefix = self.computed = self.generated = self.segments = self.restored = 0
+        self.prefill = 0.0
         self.logprob = self.first = 0.0
         self.finish = "length"
+
+    def read(self) -> None:
+        """Note that the prompt has been read."""
+        self.prefill = time.perf_counter() - self.started
 
     def token(self, logprob: float) -> None:
         """Count a generated token."""
@@ -65,4 +75,7 @@ class Run:
             logprob=self.logprob,
             first_logprob=self.first,
             finish=self.finish,
+            segments=self.segments,
+            restored_tokens=self.restored,
+            prefill_s=self.prefill,
         )

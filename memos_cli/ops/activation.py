@@ -1,0 +1,324 @@
+"""Activation memory: KV states, restored or joined so that the model need not read again.
+
+Three ways, chosen by what a prompt is and what was measured of the model:
+
+- exact: the longest start of the prompt that is stored (fixed block, a session so far, one memory
+  of the small model) is restored; the same tokens come out as without it.
+- composed: the notes of a message, each computed alone on the fixed block, are moved to their
+  places and joined. Something is lost, because they did not see one another; so this is done only
+  with a model of which `ops.composition` measured that the loss stays within a stated bound.
+- none: models with a running state, `--no-kv`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from memos_cli.core import kvstate, tiering
+from memos_cli.core.kvstate import Source, State
+from memos_cli.core.tiering import Speed, Use
+from memos_cli.ops import access
+from memos_cli.ops.kvsweep import sweep, sweep_others
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from memos_cli.backends.kvstore import KvStore, Row
+    from memos_cli.backends.llama import Engine, Join
+    from memos_cli.core.prompt import Prompt
+    from memos_cli.ops.workspace import Workspace
+
+FIXED: Final = "fixed"
+MEMORY: Final = "memory"
+SESSION: Final = "session:"
+LEARNING: Final = 0.2  # weight of the newest measurement of the prefill speed
+LEAST_TOKENS: Final = 16  # below, a measurement of speed is noise
+GUESS: Final = 300.0  # tokens a second, before anything was measured
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the settings allow: bytes on disk, and when notes are joined (auto, always, never)."""
+
+    max_bytes: int = 512 << 20
+    compose: str = "auto"
+
+
+@dataclass(slots=True)
+class Activation:
+    """The states of one model in one vault, beside its open engine.
+
+    `model` is the SHA-256 of the weights; `redo` says how many tokens of each joined note are read
+    again, None where notes are not joined. `saved_s` are the seconds of prefill saved so far.
+    """
+
+    ws: Workspace
+    store: KvStore
+    engine: Engine
+    model: str
+    limits: Limits = field(default_factory=Limits)
+    redo: int | None = None
+    saved_s: float = 0.0
+    _fingerprint: dict[str, Any] = field(init=False)
+    _keys: set[str] = field(init=False)
+    _uses: dict[str, float] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look at what is there."""
+        self._fingerprint = {"model": self.model, **self.engine.facts()}
+        self._keys = self.store.keys(self.digest)
+        self._uses = fold(self.ws, self.store)
+
+    @property
+    def digest(self) -> str:
+        """What all states of this model, engine and KV type share."""
+        return kvstate.fingerprint_digest(self._fingerprint)
+
+    @property
+    def speed(self) -> Speed:
+        """What was measured of this model here."""
+        return speed_of(self.store, self.digest)
+
+    def close(self) -> None:
+        """Close the index."""
+        self.store.close()
+
+    # -- the start of a prompt -------------------------------------------------------------------
+
+    def restore(self, prompt: Prompt, most: int | None = None) -> int:
+        """Restore the longest stored start of `prompt`; returns its tokens, 0 where none helps.
+
+        It is at most `most` tokens long, and longer than what the engine holds anyway.
+        """
+        held = self.engine.held(prompt)
+        limit = min(len(prompt.tokens) - 1, len(prompt.tokens) if most is None else most)
+        ends = [end for end in prompt.ends if end <= limit]
+        if not ends or not self._keys:
+            return 0
+        keys = kvstate.keys_of(self._fingerprint, "", prompt.tokens, ends)
+        for end, key in zip(reversed(ends), reversed(keys), strict=True):
+            if end <= held:
+                return 0
+            if key in self._keys and self._load(prompt, end, key):
+                return end
+        return 0
+
+    def keep(self, prompt: Prompt, length: int, sources: Sequence[Source], label: str) -> bool:
+        """Store the start of `prompt` of that length, if it is held and not there yet."""
+        key = self._key(prompt, length)
+        if key in self._keys:
+            return False
+        payload = self.engine.snapshot(prompt, length)
+        if payload is None:
+            return False
+        state = State(
+            fingerprint=self._fingerprint,
+            tokens=prompt.tokens[:length],
+            ends=prompt.ends_to(length),
+            sources=tuple(sources),
+            label=label,
+            cost_s=length / self.speed.prefill,
+        )
+        return self._put(state, payload)
+
+    def has(self, prompt: Prompt, length: int) -> bool:
+        """Whether the start of `prompt` of that length is stored."""
+        return self._key(prompt, length) in self._keys
+
+    def labelled(self, label: str) -> tuple[str, ...]:
+        """The keys of the states of this model with a label."""
+        return tuple(r.key for r in self.store.rows() if r.label == label and r.key in self._keys)
+
+    def drop(self, keys: Sequence[str]) -> None:
+        """Delete states."""
+        self.store.remove(keys)
+        self._keys.difference_update(keys)
+
+    # -- notes that are joined -------------------------------------------------------------------
+
+    def joining(self, prompt: Prompt, base: int) -> Join | None:
+        """How the notes of `prompt` are joined on its first `base` tokens; None: read in place."""
+        if self.redo is None or not prompt.notes:
+            return None
+        from memos_cli.backends.llama import Join
+        from memos_cli.ops.composition import first_tokens
+
+        stored: list[tuple[bytearray, int] | None] = []
+        for key, note in zip(self._note_keys(prompt, base), prompt.notes, strict=True):
+            found = self.store.fetch(self.model, key) if key in self._keys else None
+            self._refusals()
+            stored.append((found[1], found[2]) if found else None)
+            if found:
+                self._hit(key, note.end - note.start)
+        return Join(base, stored, first_tokens(prompt, self.redo))
+
+    def keep_notes(
+        self, prompt: Prompt, join: Join, sources: Sequence[Source | None], *, every: bool = False
+    ) -> int:
+        """Store the notes that were computed alone and earn it (or all); returns how many."""
+        base_key = self._key(prompt, join.base)
+        kept = 0
+        for number, payload in join.alone.items():
+            note, source = prompt.notes[number], sources[number]
+            if source is None:
+                continue
+            length = note.end - note.start
+            if not every and not self.earns(source.id, length):
+                continue
+            state = State(
+                fingerprint=self._fingerprint,
+                tokens=prompt.tokens[note.start : note.end],
+                ends=(length,),
+                start=join.base,
+                base=base_key,
+                sources=(source,),
+                label=MEMORY,
+                cost_s=length / self.speed.prefill,
+            )
+            kept += self._put(state, payload)
+        return kept
+
+    def has_note(self, prompt: Prompt, number: int) -> bool:
+        """Whether that note is stored as computed on the fixed block of `prompt`."""
+        return self._note_keys(prompt, prompt.cuts[0])[number] in self._keys
+
+    def build_note(self, prompt: Prompt, number: int, source: Source) -> bool:
+        """Compute that note on the fixed block of `prompt`, and store it."""
+        from memos_cli.backends.llama import Join
+
+        base = prompt.cuts[0]
+        state = self.engine.read_note(prompt, base, number)
+        sources = [source] * len(prompt.notes)
+        join = Join(base, [None] * len(prompt.notes), alone={number: state})
+        return bool(self.keep_notes(prompt, join, sources, every=True))
+
+    # -- the scheduler ---------------------------------------------------------------------------
+
+    def used(self, ids: Sequence[str]) -> None:
+        """Note that these memories stood in a prompt."""
+        access.note(self.ws, "chat", ids, self.ws.now())
+        self._uses = fold(self.ws, self.store)
+
+    def earns(self, id_: str, tokens: int) -> bool:
+        """Whether a state of this memory, whose prefill was just computed, is worth keeping."""
+        use = Use(id_, self._uses.get(id_, 0.0), 0.0, tokens)
+        return tiering.earns(use, self.speed, computed=True)
+
+    def measured(self) -> None:
+        """Take the prefill speed from the engine's last generation."""
+        stats = self.engine.stats
+        if stats.computed_tokens < LEAST_TOKENS or stats.prefill_s <= 0:
+            return
+        now, known = (
+            stats.computed_tokens / stats.prefill_s,
+            self.store.meta(f"speed {self.digest}"),
+        )
+        mean = float(known) * (1 - LEARNING) + now * LEARNING if known else now
+        self.store.note(f"speed {self.digest}", f"{mean:.3f}")
+
+    # -- inside ----------------------------------------------------------------------------------
+
+    def _key(self, prompt: Prompt, length: int) -> str:
+        return kvstate.key_of(self._fingerprint, "", prompt.tokens[:length], prompt.ends_to(length))
+
+    def _note_keys(self, prompt: Prompt, base: int) -> list[str]:
+        base_key = self._key(prompt, base)
+        return [
+            kvstate.key_of(self._fingerprint, base_key, prompt.tokens[n.start : n.end],
+                           (n.end - n.start,))
+            for n in prompt.notes
+        ]  # fmt: skip
+
+    def _load(self, prompt: Prompt, end: int, key: str) -> bool:
+        found = self.store.fetch(self.model, key)
+        self._refusals()
+        if found is None or not self.engine.restore(prompt, end, found[1], found[2]):
+            self._keys.discard(key)
+            return False
+        self._hit(key, end)
+        return True
+
+    def _hit(self, key: str, tokens: int) -> None:
+        saved = max(0.0, tiering.saving(tokens, self.speed))
+        self.saved_s += saved
+        self.store.hit(key, saved, self.ws.now().timestamp())
+
+    def _refusals(self) -> None:
+        while self.store.refused:
+            key, why = self.store.refused.pop()
+            self._keys.discard(key)
+            self.ws.around.detail(f"A KV state was not used, {why}; it is made anew ({key[:12]}).")
+
+    def _put(self, state: State, payload: bytearray) -> bool:
+        now = self.ws.now().timestamp()
+        size = self.store.put(self.model, state, payload, now)
+        if not size:
+            return False
+        self._keys.add(state.key)
+        tokens = len(state.tokens)
+        self.store.note(f"bytes {self.digest}", f"{size / tokens:.3f}")
+        gone = overfull(self.store, self.limits.max_bytes, self._uses, now)
+        self._keys.difference_update(gone)
+        return state.key not in gone
+
+
+def open_activation(ws: Workspace, engine: Engine, model: str, limits: Limits) -> Activation:
+    """The states of a model in a vault; those of changed memories and other engines are gone."""
+    from memos_cli.backends.kvstore import KvStore
+
+    store = KvStore(ws.root, read_only=ws.read_only)
+    sweep(ws, store)
+    activation = Activation(ws, store, engine, model, limits)
+    sweep_others(store, model, activation.digest)
+    return activation
+
+
+def fold(ws: Workspace, store: KvStore) -> dict[str, float]:
+    """The uses of each memory, decayed to now, with the lines of the access log that are new."""
+    now = ws.now().timestamp()
+    counts = {id_: tiering.decayed(n, now - at) for id_, (n, at) in store.uses().items()}
+    noted = store.meta("folded")
+    entries, end = access.since(ws, int(noted) if noted.isdigit() else 0)
+    fresh: dict[str, float] = {}
+    for entry in entries:
+        if entry.get("op") == "chat":
+            for id_ in entry["ids"]:
+                fresh[str(id_)] = fresh.get(str(id_), 0.0) + 1.0
+    if entries:
+        store.set_uses({id_: (counts.get(id_, 0.0) + n, now) for id_, n in fresh.items()})
+        store.note("folded", str(end))
+    for id_, n in fresh.items():
+        counts[id_] = counts.get(id_, 0.0) + n
+    return counts
+
+
+def speed_of(store: KvStore, digest: str) -> Speed:
+    """What was measured of the model with this digest of a fingerprint."""
+    return Speed(
+        prefill=float(store.meta(f"speed {digest}") or GUESS),
+        bytes_per_token=float(store.meta(f"bytes {digest}") or 4096.0),
+    )
+
+
+def overfull(
+    store: KvStore, max_bytes: int, uses: Mapping[str, float], now: float
+) -> tuple[str, ...]:
+    """Delete the states of least value until the rest fits into `max_bytes`; returns their keys."""
+    rows = store.rows()
+    if sum(row.bytes for row in rows) <= max_bytes:
+        return ()
+    sources = store.sources()
+    values = [
+        (row.key, value_of(row, sources.get(row.key, ()), uses, now), row.bytes) for row in rows
+    ]
+    gone = tiering.evict(values, max_bytes)
+    store.remove(gone)
+    return gone
+
+
+def value_of(row: Row, sources: Sequence[Source], uses: Mapping[str, float], now: float) -> float:
+    """The seconds that a state may be expected to save within a half-life."""
+    if row.label == MEMORY:
+        return row.cost_s * max((uses.get(source.id, 0.0) for source in sources), default=0.0)
+    return row.cost_s * tiering.decayed(1.0 + row.hits, now - row.used)

@@ -1,0 +1,79 @@
+"""KV states follow the text: one dies when a memory in it changed, was forgotten, or ran out.
+
+A stale state could not be used anyway, because changed text asks for another name; this is so that
+its bytes are gone too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memos_cli.core.cube import RECALLED_STATES
+from memos_cli.core.errors import MemosError
+
+if TYPE_CHECKING:
+    from memos_cli.backends.kvstore import KvStore
+    from memos_cli.core.kvstate import Source
+    from memos_cli.ops.workspace import Workspace
+
+
+def source_of(ws: Workspace, id_: str) -> Source | None:
+    """A memory as the source of a state: its id and the blob that its file is; None for none."""
+    from memos_cli.core.kvstate import Source
+
+    found = ws.catalog.with_prefix(id_, 1)
+    return Source(id_, found[0].good) if found and found[0].good else None
+
+
+def sweep(ws: Workspace, store: KvStore, *, lifetimes: bool = False) -> int:
+    """Delete the states of memories that are not as they were; returns how many.
+
+    With `lifetimes` also those of memories that are expired or no longer recalled.
+    """
+    verdicts: dict[Source, bool] = {}
+    stale = []
+    for key, sources in store.sources().items():
+        for source in sources:
+            if source not in verdicts:
+                verdicts[source] = _holds(ws, source, lifetimes=lifetimes)
+        if not all(verdicts[source] for source in sources):
+            stale.append(key)
+    store.remove(stale)
+    return len(stale)
+
+
+def sweep_others(store: KvStore, model: str, digest: str) -> int:
+    """Delete the states of `model` that were made under another fingerprint; returns how many.
+
+    Another engine, KV type or adapter made them, and nothing will ask for them again.
+    """
+    gone = [r.key for r in store.rows() if model.startswith(r.model) and r.fingerprint != digest]
+    store.remove(gone)
+    return len(gone)
+
+
+def after_change(ws: Workspace) -> None:
+    """Called when a command has changed or removed memories."""
+    from memos_cli.backends.kvstore import FOLDER, KvStore
+
+    if ws.read_only or not (ws.root / FOLDER).is_dir():
+        return
+    store = KvStore(ws.root)
+    try:
+        sweep(ws, store)
+    finally:
+        store.close()
+
+
+def _holds(ws: Workspace, source: Source, *, lifetimes: bool) -> bool:
+    now = source_of(ws, source.id)
+    if now != source:
+        return False
+    if not lifetimes:
+        return True
+    try:
+        cube = ws.load(source.id)[1]
+    except MemosError:
+        return False
+    ends = [t for t in (cube.expires, cube.valid_until) if t is not None]
+    return cube.state in RECALLED_STATES and all(t > ws.now() for t in ends)
