@@ -82,6 +82,10 @@ class KvStore:
         found = self._db.execute(f"SELECT {names} FROM states ORDER BY used DESC")  # noqa: S608 - names of ours
         return [Row(*row) for row in found]
 
+    def total(self) -> int:
+        """The bytes of all states."""
+        return int(self._db.execute("SELECT COALESCE(SUM(bytes), 0) FROM states").fetchone()[0])
+
     def keys(self, fingerprint: str) -> set[str]:
         """The names of the states with this digest of a fingerprint."""
         found = self._db.execute("SELECT key FROM states WHERE fingerprint = ?", (fingerprint,))

@@ -83,11 +83,12 @@ def build(  # noqa: PLR0913 - one parameter an option
     model: ModelOption = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Make KV states ahead of use; without a choice, of the memories that chats have used.
+    """Make KV states ahead of use; without a choice, those that the scheduler finds worth it.
 
-    The most used come first, up to `activation.max_bytes`.
+    It looks at what chats have used, pinned memories and priorities, the measured prefill speed and
+    the bytes a token, keeps within `activation.max_bytes`, and gives up states for better ones.
     """
-    from memos_cli.ops.kv import Wanted, build
+    from memos_cli.ops.kvbuild import Wanted, build
 
     if sum((bool(ids), every, pinned, bool(tag))) > 1:
         msg = "Give ids, or one of --all, --pinned and --tag."
@@ -101,7 +102,8 @@ def build(  # noqa: PLR0913 - one parameter an option
         rt.out.document(
             {
                 "made": made.made, "bytes": made.bytes, "there": made.there,
-                "no_room": made.no_room, "tokens": made.tokens, "of_memories": apart,
+                "no_room": made.no_room, "demoted": made.demoted, "tokens": made.tokens,
+                "of_memories": apart,
                 "prefill_s": round(made.prefilled_s, 3), "dry_run": dry_run,
             }
         )  # fmt: skip
@@ -111,6 +113,8 @@ def build(  # noqa: PLR0913 - one parameter an option
         f"{verb} {made.made:,} states, {made.tokens:,} tokens, {size(made.bytes)}; "
         f"{made.there:,} were there"
     )
+    if made.demoted:
+        rt.out.message(f"{made.demoted:,} states gave way to more valuable ones.")
     if made.no_room:
         rt.out.message(f"{made.no_room:,} had no room; see `memos config activation.max_bytes`.")
     if not apart:

@@ -49,6 +49,7 @@ def show(
 def _shown_json(item: Shown) -> dict[str, object]:
     return {
         **cube_json(item.cube),
+        "tiers": list(item.tiers),
         "path": item.path,
         "uncommitted": item.uncommitted,
         "at": item.at,
@@ -63,6 +64,7 @@ def _show_one(rt: Runtime, item: Shown) -> None:
     facts = [cube.id, str(cube.kind), local_time(cube.created, rt.out)]
     facts += unusual(cube)
     facts += [f"#{tag}" for tag in cube.tags] + (["pinned"] if cube.pinned else [])
+    facts += ["KV state"] if "activation" in item.tiers else []
     rt.out.raw(rt.out.styled("  ".join(facts), "dim"))
     if cube.title:
         rt.out.raw(rt.out.styled(cube.title, "bold"))

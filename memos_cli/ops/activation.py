@@ -305,9 +305,9 @@ def overfull(
     store: KvStore, max_bytes: int, uses: Mapping[str, float], now: float
 ) -> tuple[str, ...]:
     """Delete the states of least value until the rest fits into `max_bytes`; returns their keys."""
-    rows = store.rows()
-    if sum(row.bytes for row in rows) <= max_bytes:
+    if store.total() <= max_bytes:
         return ()
+    rows = store.rows()
     sources = store.sources()
     values = [
         (row.key, value_of(row, sources.get(row.key, ()), uses, now), row.bytes) for row in rows

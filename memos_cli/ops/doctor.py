@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from memos_cli.core.errors import MemosError
+from memos_cli.ops.kv import clear, verify
 from memos_cli.ops.status import uncommitted, warnings
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def examine(
     if repair and not dry_run:
         _repair(ws)
     tables = _tables(ws, as_they_lie=dry_run)
-    findings = [*_git(ws), *_text(ws), *tables, *_model(model), *_environment()]
+    findings = [*_git(ws), *_text(ws), *tables, *_states(ws), *_model(model), *_environment()]
     repaired = _DERIVED if repair else ()
     return Examined(tuple(findings), repaired)
 
@@ -120,6 +121,22 @@ def _tables(ws: Workspace, *, as_they_lie: bool) -> Iterator[Finding]:
         yield Finding("tables", "ok", f"{len(live):,} rows match the text")
 
 
+def _states(ws: Workspace) -> Iterator[Finding]:
+    """The KV states; one that is not sound is never used, so that this is only a note."""
+    if not (ws.root / "kv").is_dir():
+        return
+    found = verify(ws)
+    bad = sum(1 for _, why in found if why)
+    if bad:
+        text = (
+            f"{bad:,} of {len(found):,} KV states are not sound and never used; "
+            "`memos doctor --repair` deletes them"
+        )
+        yield Finding("kv", "note", text)
+    else:
+        yield Finding("kv", "ok", f"{len(found):,} KV states, all sound")
+
+
 def _model(find: Callable[[], Described]) -> Iterator[Finding]:
     try:
         yield Finding("model", "ok", find().describe())
@@ -146,6 +163,8 @@ def _repair(ws: Workspace) -> None:
         ws.catalog.close()
         place = ws.root / ".memos" / "catalog.db"
         shutil.rmtree(ws.root / "lance", ignore_errors=True)
+        if (ws.root / "kv").is_dir():
+            clear(ws, unsound=True)
         ws.catalog = Catalog(place, anew=True)
         ws.refresh()
         open_index(ws)

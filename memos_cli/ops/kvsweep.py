@@ -65,6 +65,20 @@ def after_change(ws: Workspace) -> None:
         store.close()
 
 
+def tiers_of(ws: Workspace, id_: str) -> tuple[str, ...]:
+    """Where a memory is ready to use: always as text, perhaps as a KV state."""
+    from memos_cli.backends.kvstore import FOLDER, KvStore
+
+    if not (ws.root / FOLDER).is_dir():
+        return ("plaintext",)
+    store = KvStore(ws.root, read_only=ws.read_only)
+    try:
+        named = {source for sources in store.sources().values() for source in sources}
+    finally:
+        store.close()
+    return ("plaintext", "activation") if source_of(ws, id_) in named else ("plaintext",)
+
+
 def _holds(ws: Workspace, source: Source, *, lifetimes: bool) -> bool:
     now = source_of(ws, source.id)
     if now != source:

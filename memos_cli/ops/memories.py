@@ -16,6 +16,7 @@ from memos_cli.core.errors import (
 )
 from memos_cli.core.rejected import FILE, add_rejected
 from memos_cli.core.safetext import one_line
+from memos_cli.ops.kvsweep import tiers_of
 from memos_cli.ops.transaction import change
 from memos_cli.ops.workspace import check_prefix
 
@@ -28,12 +29,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A memory, its file, and where it is in its life."""
+    """A memory, its file, where it is in its life, and in which tiers it is ready to use."""
 
     cube: Cube
     path: str
     uncommitted: bool
     at: str | None = None
+    tiers: tuple[str, ...] = ("plaintext",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ def show(ws: Workspace, prefixes: Sequence[str], at: str | None = None) -> list[
     for prefix in prefixes:
         entry, cube, _ = ws.load(prefix)
         committed = ws.git.blob_at(head, entry.path) if head else None
-        found.append(Shown(cube, entry.path, uncommitted=committed != entry.blob))
+        own = committed != entry.blob
+        tiers = tiers_of(ws, cube.id)
+        found.append(Shown(cube, entry.path, uncommitted=own, tiers=tiers))
     return found
 
 

@@ -156,6 +156,46 @@ class TestSmallModel:
         assert (found["refused"], len(found["states"])) == (3, 3)
         assert small.ok("kv", "verify").exit_code == 0
 
+    def test_doctor_looks_at_the_states(self, small: Memos, vault: Path) -> None:
+        def told() -> dict[str, str]:
+            found = small("doctor", "--json").json["findings"]
+            return {row["level"]: row["text"] for row in found if row["area"] == "kv"}
+
+        assert told() == {}
+        small.ok("kv", "build", "--all")
+        assert told() == {"ok": "3 KV states, all sound"}
+        files(vault)[0].write_bytes(b"memosKV1")
+        assert told()["note"].startswith("1 of 3")
+        small.ok("doctor", "--repair")
+        assert told() == {"ok": "2 KV states, all sound"}
+
+    def test_show_names_the_tiers(self, small: Memos) -> None:
+        id_ = small.add("The dentist is Dr. Okafor.")
+        assert small.ok("show", id_, "--json").json["memories"][0]["tiers"] == ["plaintext"]
+        small.ok("kv", "build", id_)
+        assert "KV state" in small.ok("show", id_).stdout
+        tiers = small.ok("show", id_, "--json").json["memories"][0]["tiers"]
+        assert tiers == ["plaintext", "activation"]
+
+    def test_the_scheduler_promotes_and_demotes(self, small: Memos, vault: Path) -> None:
+        asked(small, ASKED, "--no-kv")
+        small.ok("kv", "build", "--all")
+        size = max(place.stat().st_size for place in files(vault))
+        small.ok("kv", "clear")
+        assert small.ok("kv", "build", "--json").json["made"] == 0  # used without states: unknown
+        for _ in range(2):
+            asked(small, ASKED, "-k", 1)
+        small.ok("kv", "clear")
+        built = small.ok("kv", "build", "--json").json
+        assert built["made"] >= 1
+        used = small.ok("kv", "list", "--json").json["states"][0]["memories"]
+        other = next(i for i in small.ok("recall", "shed tea", "--ids").lines if i not in used)
+        small.ok("kv", "build", other)
+        small.ok("config", "activation.max_bytes", int(1.5 * size))
+        small.ok("kv", "build", "--json")
+        left = small.ok("kv", "list", "--json").json["states"]
+        assert [row["memories"] for row in left] == [used]
+
     def test_states_of_another_model_are_never_taken(
         self, small: Memos, vault: Path, tmp_path: Path
     ) -> None:
