@@ -183,7 +183,7 @@ class TestSmallModel:
         size = max(place.stat().st_size for place in files(vault))
         small.ok("kv", "clear")
         assert small.ok("kv", "build", "--json").json["made"] == 0  # used without states: unknown
-        for _ in range(2):
+        for _ in range(4):
             asked(small, ASKED, "-k", 1)
         small.ok("kv", "clear")
         built = small.ok("kv", "build", "--json").json
