@@ -162,12 +162,12 @@ class KvStore:
         self._drop(wanted)
         return sum(row.bytes for row in rows)
 
-    def hit(self, key: str, saved_s: float, now: float) -> None:
-        """Note that a state was used, and the seconds of prefill that it saved."""
+    def hit(self, hits: Iterable[tuple[str, float]], now: float) -> None:
+        """Note that states were used, and the seconds of prefill that each saved."""
         with suppress(sqlite3.Error), self._db:
-            self._db.execute(
+            self._db.executemany(
                 "UPDATE states SET hits = hits + 1, saved_s = saved_s + ?, used = ? WHERE key = ?",
-                (saved_s, now, key),
+                [(saved_s, now, key) for key, saved_s in hits],
             )
 
     def meta(self, key: str) -> str:
@@ -297,6 +297,7 @@ def _write_all(fd: int, data: bytes | bytearray) -> None:
 def _connect(path: str) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=5.0)
     try:
+        db.execute("PRAGMA synchronous=OFF")  # it is made anew if a power cut damages it
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version != SCHEMA:
             tables = db.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()

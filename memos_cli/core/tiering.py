@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
 HALF_LIFE_S: Final = 14 * 86_400.0
+IDLE_S: Final = 300.0
 OPENING_S: Final = 0.0002  # to find, open and hand over a state, whatever its size
 READING_BYTES_S: Final = 700e6  # read, SHA-256 and copy; measured by bench/kv.py
 WRITING_BYTES_S: Final = 300e6
@@ -34,15 +35,15 @@ class Speed:
 class Use:
     """A memory as the scheduler sees it.
 
-    `count` are its uses, decayed to now; `idle_s` the time since the last; `tokens` its length;
+    `count` are its uses, decayed to now, `idle_s` the time since the last; `tokens` its length;
     `near` how near it is in sense to the current session (-1 to 1); `labelled` says that the person
     marked it (pinned, or a priority).
     """
 
     id: str
-    count: float
-    idle_s: float
-    tokens: int
+    count: float = 0.0
+    idle_s: float = 0.0
+    tokens: int = 0
     near: float = 0.0
     labelled: bool = False
 
@@ -95,16 +96,22 @@ def earns(use: Use, speed: Speed, *, computed: bool) -> bool:
     return gain > cost or (use.labelled and saving(use.tokens, speed) > 0)
 
 
-def _per_byte(use: Use, speed: Speed) -> float:
-    return worth(use, speed) / max(1.0, use.tokens * speed.bytes_per_token)
+def kept(use: Use, speed: Speed) -> float:
+    """How dearly a state is kept: what it may save a byte, fading while it lies idle.
+
+    A count of two weeks cannot see that what a session has just used comes back within minutes; so
+    it is divided by the root of the idle time, from `IDLE_S` on. `bench/tiering.py` chose that.
+    """
+    each = worth(use, speed) / max(1.0, use.tokens * speed.bytes_per_token)
+    return each / math.sqrt(1 + use.idle_s / IDLE_S)
 
 
 SCORES: Final[Mapping[Strategy, Callable[[Use, Speed], float]]] = {
-    Strategy.VALUE: _per_byte,
+    Strategy.VALUE: kept,
     Strategy.RECENT: lambda use, _speed: -use.idle_s,
     Strategy.FREQUENT: lambda use, _speed: use.count,
     Strategy.SEMANTIC: lambda use, _speed: use.near,
-    Strategy.LABEL: lambda use, speed: use.labelled + math.tanh(_per_byte(use, speed)),
+    Strategy.LABEL: lambda use, speed: use.labelled + math.tanh(kept(use, speed)),
 }
 """What is kept longest has the highest score."""
 
@@ -145,14 +152,17 @@ def choose(
     )
 
 
-def evict(values: Sequence[tuple[str, float, int]], room: int) -> tuple[str, ...]:
-    """Which of the states (key, seconds it may save yet, bytes) to delete to stay within `room`.
-
-    The least value a byte goes first.
-    """
-    total = sum(size for _, _, size in values)
+def evict(
+    states: Sequence[tuple[str, Use, int]],
+    speed: Speed,
+    room: int,
+    strategy: Strategy = DEFAULT,
+) -> tuple[str, ...]:
+    """Which of the states (key, use, bytes) to delete so that the others fit into `room`."""
+    score = SCORES[strategy]
+    total = sum(size for _, _, size in states)
     gone = []
-    for key, _value, size in sorted(values, key=lambda item: (item[1] / max(1, item[2]), item[0])):
+    for key, _use, size in sorted(states, key=lambda item: (score(item[1], speed), item[0])):
         if total <= room:
             break
         gone.append(key)

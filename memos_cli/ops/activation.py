@@ -12,7 +12,7 @@ Three ways, chosen by what a prompt is and what was measured of the model:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from memos_cli.core import kvstate, tiering
@@ -62,7 +62,8 @@ class Activation:
     saved_s: float = 0.0
     _fingerprint: dict[str, Any] = field(init=False)
     _keys: set[str] = field(init=False)
-    _uses: dict[str, float] = field(init=False)
+    _uses: dict[str, Use] = field(init=False)
+    _hits: list[tuple[str, float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Look at what is there."""
@@ -82,6 +83,7 @@ class Activation:
 
     def close(self) -> None:
         """Close the index."""
+        self._note_hits()
         self.store.close()
 
     # -- the start of a prompt -------------------------------------------------------------------
@@ -202,11 +204,12 @@ class Activation:
 
     def earns(self, id_: str, tokens: int) -> bool:
         """Whether a state of this memory, whose prefill was just computed, is worth keeping."""
-        use = Use(id_, self._uses.get(id_, 0.0), 0.0, tokens)
+        use = replace(self._uses.get(id_, Use(id_)), tokens=tokens)
         return tiering.earns(use, self.speed, computed=True)
 
     def measured(self) -> None:
-        """Take the prefill speed from the engine's last generation."""
+        """Take the prefill speed from the engine's last generation, and note the states it used."""
+        self._note_hits()
         stats = self.engine.stats
         if stats.computed_tokens < LEAST_TOKENS or stats.prefill_s <= 0:
             return
@@ -242,7 +245,13 @@ class Activation:
     def _hit(self, key: str, tokens: int) -> None:
         saved = max(0.0, tiering.saving(tokens, self.speed))
         self.saved_s += saved
-        self.store.hit(key, saved, self.ws.now().timestamp())
+        self._hits.append((key, saved))
+
+    def _note_hits(self) -> None:
+        """After the answer: a note would stand between the person and its first word."""
+        if self._hits:
+            self.store.hit(self._hits, self.ws.now().timestamp())
+            self._hits.clear()
 
     def _refusals(self) -> None:
         while self.store.refused:
@@ -258,7 +267,7 @@ class Activation:
         self._keys.add(state.key)
         tokens = len(state.tokens)
         self.store.note(f"bytes {self.digest}", f"{size / tokens:.3f}")
-        gone = overfull(self.store, self.limits.max_bytes, self._uses, now)
+        gone = overfull(self.store, self.limits.max_bytes, self._uses, self.speed, now)
         self._keys.difference_update(gone)
         return state.key not in gone
 
@@ -274,10 +283,10 @@ def open_activation(ws: Workspace, engine: Engine, model: str, limits: Limits) -
     return activation
 
 
-def fold(ws: Workspace, store: KvStore) -> dict[str, float]:
-    """The uses of each memory, decayed to now, with the lines of the access log that are new."""
+def fold(ws: Workspace, store: KvStore) -> dict[str, Use]:
+    """The uses of each memory in prompts, with the lines of the access log that are new."""
     now = ws.now().timestamp()
-    counts = {id_: tiering.decayed(n, now - at) for id_, (n, at) in store.uses().items()}
+    counts = dict(store.uses())
     noted = store.meta("folded")
     entries, end = access.since(ws, int(noted) if noted.isdigit() else 0)
     fresh: dict[str, float] = {}
@@ -285,12 +294,16 @@ def fold(ws: Workspace, store: KvStore) -> dict[str, float]:
         if entry.get("op") == "chat":
             for id_ in entry["ids"]:
                 fresh[str(id_)] = fresh.get(str(id_), 0.0) + 1.0
+    for id_, new in fresh.items():
+        before, at = counts.get(id_, (0.0, now))
+        counts[id_] = (tiering.decayed(before, now - at) + new, now)
     if entries:
-        store.set_uses({id_: (counts.get(id_, 0.0) + n, now) for id_, n in fresh.items()})
+        store.set_uses({id_: counts[id_] for id_ in fresh})
         store.note("folded", str(end))
-    for id_, n in fresh.items():
-        counts[id_] = counts.get(id_, 0.0) + n
-    return counts
+    return {
+        id_: Use(id_, tiering.decayed(count, now - at), max(0.0, now - at))
+        for id_, (count, at) in counts.items()
+    }
 
 
 def speed_of(store: KvStore, digest: str) -> Speed:
@@ -302,23 +315,26 @@ def speed_of(store: KvStore, digest: str) -> Speed:
 
 
 def overfull(
-    store: KvStore, max_bytes: int, uses: Mapping[str, float], now: float
+    store: KvStore, max_bytes: int, uses: Mapping[str, Use], speed: Speed, now: float
 ) -> tuple[str, ...]:
     """Delete the states of least value until the rest fits into `max_bytes`; returns their keys."""
     if store.total() <= max_bytes:
         return ()
-    rows = store.rows()
     sources = store.sources()
-    values = [
-        (row.key, value_of(row, sources.get(row.key, ()), uses, now), row.bytes) for row in rows
+    states = [
+        (row.key, _use_of(row, sources.get(row.key, ()), uses, now), row.bytes)
+        for row in store.rows()
     ]
-    gone = tiering.evict(values, max_bytes)
+    gone = tiering.evict(states, speed, max_bytes)
     store.remove(gone)
     return gone
 
 
-def value_of(row: Row, sources: Sequence[Source], uses: Mapping[str, float], now: float) -> float:
-    """The seconds that a state may be expected to save within a half-life."""
-    if row.label == MEMORY:
-        return row.cost_s * max((uses.get(source.id, 0.0) for source in sources), default=0.0)
-    return row.cost_s * tiering.decayed(1.0 + row.hits, now - row.used)
+def _use_of(row: Row, sources: Sequence[Source], uses: Mapping[str, Use], now: float) -> Use:
+    """A state as the scheduler sees it; a fixed block or a session is used when it is restored."""
+    if row.label != MEMORY:
+        idle = max(0.0, now - row.used)
+        return Use(row.key, tiering.decayed(1.0 + row.hits, idle), idle, row.tokens)
+    known = [uses[source.id] for source in sources if source.id in uses]
+    best = max(known, key=lambda use: use.count, default=Use(row.key, idle_s=now - row.used))
+    return replace(best, tokens=row.tokens)

@@ -78,7 +78,9 @@ def build(ws: Workspace, ready: Ready, wanted: Wanted, *, dry_run: bool = False)
     activation = ready.states
     sweep(ws, activation.store, lifetimes=True)
     uses = fold(ws, activation.store)
-    cubes = sorted(_chosen(ws, wanted, uses), key=lambda c: (-uses.get(c.id, 0.0), c.id))
+    cubes = sorted(
+        _chosen(ws, wanted, uses), key=lambda c: (-uses.get(c.id, Use(c.id)).count, c.id)
+    )
     todo = list(_todo(ws, ready, cubes))
     demoted: tuple[str, ...] = ()
     if not wanted.named:
@@ -91,7 +93,7 @@ def build(ws: Workspace, ready: Ready, wanted: Wanted, *, dry_run: bool = False)
 
 
 def _scheduled(
-    activation: Activation, todo: Sequence[Todo], counts: dict[str, float]
+    activation: Activation, todo: Sequence[Todo], counts: dict[str, Use]
 ) -> tuple[list[Todo], tuple[str, ...]]:
     """What of `todo` the scheduler has made, and the keys of the states that it gives up."""
     store = activation.store
@@ -103,10 +105,13 @@ def _scheduled(
     taken = store.total() - sum(row.bytes for row in keys.values())
     made = {item.cubes[0].id: item for item in todo if item.label == MEMORY}
     uses = [
-        Use(id_, counts.get(id_, 0.0), 0.0, item.length,
-            labelled=item.cubes[0].pinned or item.cubes[0].priority > 0)
+        replace(
+            counts.get(id_, Use(id_)),
+            tokens=item.length,
+            labelled=item.cubes[0].pinned or item.cubes[0].priority > 0,
+        )
         for id_, item in made.items()
-    ]  # fmt: skip
+    ]
     choice = tiering.choose(
         uses,
         {id_: row.bytes for id_, row in keys.items()},
@@ -185,7 +190,7 @@ def _memories(ws: Workspace) -> Iterator[Cube]:
                 yield cube
 
 
-def _chosen(ws: Workspace, wanted: Wanted, uses: dict[str, float]) -> list[Cube]:
+def _chosen(ws: Workspace, wanted: Wanted, uses: dict[str, Use]) -> list[Cube]:
     if wanted.ids:
         cubes = [ws.load(id_)[1] for id_ in wanted.ids]
         for cube in cubes:
@@ -199,7 +204,7 @@ def _chosen(ws: Workspace, wanted: Wanted, uses: dict[str, float]) -> list[Cube]
         if wanted.all
         or (wanted.pinned and cube.pinned)
         or (wanted.tag and wanted.tag in cube.tags)
-        or (not wanted.named and (uses.get(cube.id) or cube.pinned or cube.priority > 0))
+        or (not wanted.named and (cube.id in uses or cube.pinned or cube.priority > 0))
     ]
 
 

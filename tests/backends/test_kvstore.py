@@ -47,7 +47,7 @@ def test_what_is_put_is_fetched(root: Path) -> None:
     assert (root / "kv" / ".gitignore").read_text() == "*\n"
     (row,) = store.rows()
     assert (row.tokens, row.bytes, row.hits, row.label) == (3, size, 0, "memory")
-    store.hit(made.key, 0.25, 9.0)
+    store.hit([(made.key, 0.25)], 9.0)
     assert (store.rows()[0].hits, store.rows()[0].saved_s, store.rows()[0].used) == (1, 0.25, 9.0)
     assert store.sources() == {made.key: made.sources}
 
@@ -156,6 +156,6 @@ def test_a_read_only_vault_is_read_and_not_written(root: Path) -> None:
     store = KvStore(root, read_only=True)
     assert store.fetch(MODEL, made.key)
     assert store.put(MODEL, state(1), b"x", 0.0) == 0
-    store.hit(made.key, 1.0, 1.0)
+    store.hit([(made.key, 1.0)], 1.0)
     store.remove([made.key])
     assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before

@@ -149,12 +149,24 @@ def test_a_choice_stays_within_its_budget(
     assert not again.demote
 
 
-@given(st.lists(st.tuples(st.floats(0, 9), st.integers(1, 99)), max_size=20), st.integers(0, 900))
-def test_the_least_value_a_byte_is_evicted_first(rows: list[tuple[float, int]], room: int) -> None:
-    values = [(str(i), value, size) for i, (value, size) in enumerate(rows)]
-    gone = set(tiering.evict(values, room))
-    left = [row for row in values if row[0] not in gone]
-    assert sum(size for _, _, size in left) <= room
+@given(
+    st.lists(st.tuples(st.floats(0, 9), st.floats(0, 1e6), st.integers(1, 99)), max_size=20),
+    st.integers(0, 900),
+    st.sampled_from(Strategy),
+)
+def test_what_is_kept_fits_and_scores_best(
+    rows: list[tuple[float, float, int]], room: int, strategy: Strategy
+) -> None:
+    states = [(str(i), Use(str(i), n, idle, 30), size) for i, (n, idle, size) in enumerate(rows)]
+    gone = set(tiering.evict(states, SPEED, room, strategy))
+    assert sum(size for key, _, size in states if key not in gone) <= room
+    scores = {key: tiering.SCORES[strategy](use, SPEED) for key, use, _ in states}
+    left = scores.keys() - gone
     if gone and left:
-        dearest = max(v / s for k, v, s in values if k in gone)
-        assert dearest <= min(v / s for _, v, s in left)
+        assert max(scores[key] for key in gone) <= min(scores[key] for key in left)
+
+
+def test_what_was_just_used_is_kept_before_what_was_used_more_long_ago() -> None:
+    now, once = Use("now", 1.0, 60.0, 30), Use("once", 4.0, 9 * 86_400.0, 30)
+    assert tiering.kept(now, SPEED) > tiering.kept(once, SPEED)
+    assert tiering.kept(once, SPEED) > tiering.kept(Use("b", 1.0, 9 * 86_400.0, 30), SPEED)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from memos_cli.backends.llama.joining import Join, join, read_alone
 from memos_cli.backends.llama.lane import ASIDE, LANES, LOADING, MAIN, Lane
 from memos_cli.backends.llama.library import library, versions
-from memos_cli.backends.llama.opening import opened
+from memos_cli.backends.llama.opening import FLASH, opened
 from memos_cli.backends.llama.sampling import Sampler
 from memos_cli.backends.llama.stats import Run, Stats
 from memos_cli.backends.llama.vocabulary import tokenize
@@ -241,8 +241,8 @@ class Engine:
     def facts(self) -> dict[str, str | int | bool]:
         """What a KV state depends on, but for the weights: builds, KV types, batches, rope."""
         return {
-            **versions(), "kv_type": self.kv_type, "flash_attention": "auto", "unified": True,
-            "block": BLOCK, "rope": "of the model", "adapters": "",
+            **versions(), "kv_type": self.kv_type, "flash_attention": FLASH[self.kv_type],
+            "unified": True, "block": BLOCK, "rope": "of the model", "adapters": "",
         }  # fmt: skip
 
     def can_join(self) -> bool:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 KV_TYPES: Final = {"f16": 1, "q8_0": 8}
 """What keys and values may be stored as, with ggml's number of the type."""
 
+FLASH: Final = {"f16": 0, "q8_0": 1}
+"""Whether attention is computed without ever holding all of its weights; llama.h's numbers."""
+
 
 def opened(path: Path, n_ctx: int, threads: int | None, kv_type: str) -> tuple[Any, Any]:
     """llama.cpp's model and context for the file at `path`, which has been checked.
@@ -34,6 +37,9 @@ def opened(path: Path, n_ctx: int, threads: int | None, kv_type: str) -> tuple[A
     params.n_seq_max, params.kv_unified, params.no_perf = LANES, True, True
     params.n_threads, params.n_threads_batch = threads_for(path, threads)
     params.type_k = params.type_v = KV_TYPES[kv_type]
+    # On a CPU ggml's flash attention takes up to eight times as long for fewer than 64 tokens at
+    # once, a question for example, and no less for 64; but quantised values need it.
+    params.flash_attn_type = FLASH[kv_type]
     context = lib.llama_init_from_model(model, params)
     if not context:
         lib.llama_model_free(model)
