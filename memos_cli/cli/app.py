@@ -50,6 +50,7 @@ COMMANDS = {
     "chat": "chat:chat",
     "sessions": "sessions:sessions",
     "review": "review:review",
+    "evolve": "evolve:evolve",
     "log": "history:log",
     "diff": "history:diff",
     "bisect": "answers:bisect",

@@ -8,6 +8,10 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from memos_cli.core.cube import Cube
 
 FILE = "rejected.txt"
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -26,6 +30,11 @@ def is_rejected(data: bytes | None, text: str) -> bool:
     """Whether `text` was rejected, whatever its case, spacing and punctuation."""
     lines = _lines(data)
     return bool(lines) and _hash(lines[0], text) in lines[1:]
+
+
+def rivals(older: Cube, newer: Cube) -> str:
+    """What it is remembered by that two memories, which may not both hold, stay as they are."""
+    return f"{older.text} -> {newer.text}"
 
 
 def _lines(data: bytes | None) -> list[str]:

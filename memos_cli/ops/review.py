@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
 from memos_cli.core.cube import State, clean_text, subject_line
-from memos_cli.core.errors import RefusedError
-from memos_cli.core.rejected import FILE, add_rejected
+from memos_cli.core.errors import MemosError, RefusedError
+from memos_cli.core.rejected import FILE, add_rejected, rivals
 from memos_cli.ops.learn import supersede
 from memos_cli.ops.transaction import change
 
@@ -92,8 +93,17 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
         for path, (cube, data) in reject.items():
             tx.expect(path, ws.git.blob_id(data))
             tx.remove(path)
-            tx.write(FILE, add_rejected(tx.read(FILE), cube.text))
+            tx.write(FILE, add_rejected(tx.read(FILE), _refusal(ws, cube)))
     return Reviewed(accepted, refused, tx.commit)
+
+
+def _refusal(ws: Workspace, cube: Cube) -> str:
+    """What the refusal of a proposal is remembered by: its text, or the pair it would decide."""
+    if cube.source == "evolve" and len(cube.supersedes) == 2:  # noqa: PLR2004 - a pair
+        with suppress(MemosError):
+            older, newer = (ws.load(id_)[1] for id_ in cube.supersedes)
+            return rivals(older, newer)
+    return cube.text
 
 
 def _subject(accepted: Sequence[Cube], rejected: Sequence[Cube]) -> str:

@@ -48,6 +48,7 @@ class Transaction:
     trailers: dict[str, str] = field(default_factory=dict)
     changes: dict[str, bytes | None] = field(default_factory=dict)
     expected: dict[str, str | None] = field(default_factory=dict)
+    body: list[str] = field(default_factory=list)
     commit: str | None = None
     replaces: bool = False
 
@@ -71,7 +72,7 @@ class Transaction:
         return self.changes[path] if path in self.changes else self.ws.files.read_or_none(path)
 
     def message(self) -> str:
-        """The commit message: subject and trailers, no control characters."""
+        """The commit message: subject, what `body` explains, trailers; no control characters."""
         lines = {"Memos-Op": self.op, "Memos-Actor": self.ws.actor, **self.trailers}
         if self.ids:
             more = len(self.ids) - MAX_LISTED_IDS
@@ -79,7 +80,10 @@ class Transaction:
             lines["Memos-Ids"] = f"{listed} +{more}" if more > 0 else listed
         subject = " ".join(f"{self.op}: {self.subject}".split())
         plain = "".join(c if c.isprintable() else "?" for c in subject)
-        return "\n".join([plain, "", *(f"{key}: {value}" for key, value in lines.items())]) + "\n"
+        said = [" ".join(line.split()) for line in self.body]
+        told = [*said, ""] if said else []
+        trailers = [f"{key}: {value}" for key, value in lines.items()]
+        return "\n".join([plain, "", *told, *trailers]) + "\n"
 
 
 @contextmanager

@@ -52,11 +52,23 @@ def commands(id_: str) -> dict[str, list[str]]:
         "config set": ["config", "recall.k", "5"],
         "forget": ["forget", id_],
         "kv clear": ["kv", "clear"],
+        "evolve": ["evolve"],
     }
 
 
 LIGHT = list(commands(""))
-WRITING = ["init", "add", "edit", "forget", "revert", "undo", "restore", "config set", "kv clear"]
+WRITING = [
+    "init",
+    "add",
+    "edit",
+    "forget",
+    "revert",
+    "undo",
+    "restore",
+    "config set",
+    "kv clear",
+    "evolve",
+]
 
 
 @pytest.fixture
