@@ -20,7 +20,7 @@ from memos_cli.core.cube import (
     subject_line,
 )
 from memos_cli.core.errors import MemosError, RefusedError
-from memos_cli.ops.memories import refuse_frozen
+from memos_cli.core.lifecycle import refuse_frozen
 from memos_cli.ops.transaction import change
 from memos_cli.ops.workspace import text_digest
 

@@ -50,13 +50,24 @@ def commands(id_: str) -> dict[str, list[str]]:
         "revert": ["revert", "HEAD"],
         "restore": ["restore", id_, "--at", "HEAD~1"],
         "config set": ["config", "recall.k", "5"],
+        "pin": ["pin", id_],
+        "unpin": ["unpin", id_],
+        "tag": ["tag", id_, "+a", "-b"],
+        "archive": ["archive", id_],
+        "unarchive": ["unarchive", id_],
+        "freeze": ["freeze", id_],
+        "unfreeze": ["unfreeze", id_],
         "forget": ["forget", id_],
         "kv clear": ["kv", "clear"],
     }
 
 
 LIGHT = list(commands(""))
-WRITING = ["init", "add", "edit", "forget", "revert", "undo", "restore", "config set", "kv clear"]
+GOVERNING = ["pin", "unpin", "tag", "archive", "unarchive", "freeze", "unfreeze"]
+WRITING = [
+    "init", "add", "edit", *GOVERNING, "forget", "revert", "undo", "restore", "config set",
+    "kv clear",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -142,7 +153,7 @@ def test_a_dry_run_makes_no_vault(memos: Memos) -> None:
 
 
 def test_quiet_prints_ids_alone(memos: Memos, id_: str) -> None:
-    for name in ("show", "add", "edit", "restore", "forget"):
+    for name in ("show", "add", "edit", "restore", *GOVERNING, "forget"):
         result = memos.ok(*commands(id_)[name], "-q")
         assert result.stderr == ""
         assert re.fullmatch("[0-9a-z]{12}", result.id), name
