@@ -2,7 +2,7 @@
 _memos() {
   local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
   local name="" words="" plain="" word
-  local tops=" init add recall show edit forget chat sessions review evolve log diff bisect revert undo restore status doctor model kv config completions " groups=" kv model "
+  local tops=" init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff bisect revert undo restore status doctor model kv config completions " groups=" kv model "
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ -z $name && $tops == *" $word "* ]]; then name=$word
     elif [[ -n $name && $groups == *" $name "* && $word != -* ]]; then name="$name $word"; break
@@ -47,6 +47,20 @@ _memos() {
     "forget --reason") return ;;
     "forget --vault"|"forget -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "forget --as") return ;;
+    "freeze --vault"|"freeze -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "freeze --as") return ;;
+    "unfreeze --vault"|"unfreeze -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "unfreeze --as") return ;;
+    "pin --vault"|"pin -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "pin --as") return ;;
+    "unpin --vault"|"unpin -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "unpin --as") return ;;
+    "tag --vault"|"tag -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "tag --as") return ;;
+    "archive --vault"|"archive -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "archive --as") return ;;
+    "unarchive --vault"|"unarchive -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "unarchive --as") return ;;
     "chat --session"|"chat -s") return ;;
     "chat --model"|"chat -m") return ;;
     "chat --capture") return ;;
@@ -129,6 +143,13 @@ _memos() {
       "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "forget") words="--reason --reject --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "freeze") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "unfreeze") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "pin") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "unpin") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "tag") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "archive") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "unarchive") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "sessions") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "review") words="--accept --reject --all --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
@@ -154,7 +175,7 @@ _memos() {
       "kv measure") words="--model -m --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "") words="init add recall show edit forget chat sessions review evolve log diff bisect revert undo restore status doctor model kv config completions --version --help" ;;
+      "") words="init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff bisect revert undo restore status doctor model kv config completions --version --help" ;;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$cur"))

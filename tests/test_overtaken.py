@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memos_cli.core.errors import ConflictError
-from memos_cli.ops import memories
+from memos_cli.ops import govern, memories
 from memos_cli.ops.opening import open_workspace
 from memos_cli.ops.workspace import Surroundings
 from tests.harness import Memos, git
@@ -48,6 +48,24 @@ def test_a_write_worked_out_before_the_lock_is_refused(
     monkeypatch.setattr(memories, "change", late)
     with pytest.raises(ConflictError, match="meanwhile"):
         memories.edit(ws, id_, "Mine.")
+    assert "Theirs." in memos.ok("show", id_).stdout
+
+
+@pytest.mark.parametrize("act", ["freeze", "archive", "pin", "tag"])
+def test_a_decision_made_before_the_lock_is_refused(
+    memos: Memos, vault: Path, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    id_ = memos.add("The key is under the mat.")
+    ws = _open(memos, vault)
+    real_change = govern.change
+
+    def late(*args: object, **kwargs: object) -> object:
+        assert memos.process("edit", id_, "--text", "Theirs.").exit_code == 0
+        return real_change(*args, **kwargs)
+
+    monkeypatch.setattr(govern, "change", late)
+    with pytest.raises(ConflictError, match="meanwhile"):
+        govern.tag(ws, id_, ["x"]) if act == "tag" else govern.govern(ws, act, [id_])
     assert "Theirs." in memos.ok("show", id_).stdout
 
 

@@ -47,6 +47,13 @@ COMMANDS = {
     "show": "memory:show",
     "edit": "memory:edit",
     "forget": "memory:forget",
+    "freeze": "govern:freeze",
+    "unfreeze": "govern:unfreeze",
+    "pin": "govern:pin",
+    "unpin": "govern:unpin",
+    "tag": "govern:tag",
+    "archive": "govern:archive",
+    "unarchive": "govern:unarchive",
     "chat": "chat:chat",
     "sessions": "sessions:sessions",
     "review": "review:review",
@@ -99,7 +106,7 @@ def load_command(name: str) -> Any:  # noqa: ANN401 - typer's private command ty
         group.name = name
         return group
     single = typer.Typer(add_completion=False, rich_markup_mode=None)
-    single.command(name)(target)
+    single.command(name, cls=getattr(target, "command_class", None))(target)
     return typer.main.get_command(single)
 
 

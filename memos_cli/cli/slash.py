@@ -154,9 +154,11 @@ class Commands:
             self._tell("would change" if self._dry else "changed", cube, result.after)
 
     def _pin(self, id_: str) -> None:
-        from memos_cli.ops.memories import toggle_pin
+        from memos_cli.ops.govern import govern
 
-        cube = toggle_pin(self._talk.ws, id_, dry_run=self._dry).cube
+        ws = self._talk.ws
+        action = "unpin" if ws.load(id_)[1].pinned else "pin"
+        (cube,) = govern(ws, action, [id_], dry_run=self._dry).cubes
         verbs = ("would unpin", "would pin") if self._dry else ("unpinned", "pinned")
         self._tell(verbs[cube.pinned], cube)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memos_cli.core import codec, secrets
 from memos_cli.core.cube import (
     MAX_HEADER_BYTES,
+    RECALLED_STATES,
     Cube,
     Kind,
     State,
@@ -20,7 +21,8 @@ from memos_cli.core.cube import (
     subject_line,
 )
 from memos_cli.core.errors import MemosError, RefusedError
-from memos_cli.ops.memories import refuse_frozen
+from memos_cli.core.evolution import over
+from memos_cli.core.lifecycle import refuse_frozen
 from memos_cli.ops.transaction import change
 from memos_cli.ops.workspace import text_digest
 
@@ -190,13 +192,32 @@ def _duplicates(ws: Workspace, cubes: Sequence[Cube], own: Sequence[bool]) -> di
         if own[index]:
             continue
         twin = batch.get(digest) or next(
-            (e.id for e in ws.catalog.with_digest(digest) if e.id), None
+            (there for e in ws.catalog.with_digest(digest) if (there := _saying_so(ws, e.id))), None
         )
         if twin:
             found[index] = twin
         else:
             batch[digest] = cube.id
     return found
+
+
+def _saying_so(ws: Workspace, id_: str | None) -> str:
+    """The id of the memory by which the one with this id still says its text; "" where none does.
+
+    What was archived, has run out, or was replaced says nothing any more; what was merged says it
+    through the memory that it became.
+    """
+    if not id_:
+        return ""
+    try:
+        cube = ws.load(id_)[1]
+        if cube.state is State.MERGED and cube.superseded_by:
+            cube = ws.load(cube.superseded_by)[1]
+    except MemosError:
+        return id_  # it is there and cannot be read: nothing is added beside it
+    live = cube.state in {State.GENERATED, *RECALLED_STATES}
+    said = live and not cube.superseded_by and not over(cube, ws.now())
+    return cube.id if said else ""
 
 
 def _result(cubes: Sequence[Cube], twins: dict[int, str], commit: str | None) -> Added:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from memos_cli.core import claims, codec, evolution, tiering
 from memos_cli.core.cube import Cube, State, new_id, path_of
 from memos_cli.core.evolution import STEPS, Known, Pair, Step, Used
+from memos_cli.core.lifecycle import Cause, moved
 from memos_cli.core.packing import estimate
 from memos_cli.core.rejected import FILE as REJECTED
 from memos_cli.core.rejected import is_rejected, rivals
@@ -268,7 +269,7 @@ def _carry_out(
 
     if step.step in ENDS:
         for id_ in step.ids:
-            put(id_, state=ENDS[step.step])
+            put(id_, state=moved(cubes[id_], ENDS[step.step], Cause.EVOLVE).state)
     elif step.step == "supersede":
         for id_ in step.ids:
             put(id_, superseded_by=step.into)
@@ -276,7 +277,8 @@ def _carry_out(
         put(step.into, supersedes=_union(now.supersedes, step.ids))
     elif step.step == "merge":
         for id_ in step.ids:
-            put(id_, state=State.MERGED, superseded_by=step.into)
+            merged = moved(cubes[id_], State.MERGED, Cause.EVOLVE)
+            put(id_, state=merged.state, superseded_by=step.into)
         put(step.into, **_union_of(_as_written(tx, data, step.into), [cubes[i] for i in step.ids]))
     else:  # review
         made = _proposal(tx.ws, cubes[step.ids[0]], cubes[step.into])

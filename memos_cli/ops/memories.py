@@ -1,19 +1,19 @@
-"""Looking at one memory, changing its words, pinning and forgetting it."""
+"""Looking at one memory, changing its words and forgetting it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
-from memos_cli.core.cube import Cube, State, clean_text, subject_line
+from memos_cli.core.cube import Cube, clean_text, subject_line
 from memos_cli.core.errors import (
     ConflictError,
     NothingFoundError,
-    RefusedError,
     UsageError,
     VaultDamagedError,
 )
+from memos_cli.core.lifecycle import refuse_frozen
 from memos_cli.core.rejected import FILE, add_rejected
 from memos_cli.core.safetext import one_line
 from memos_cli.ops.kvsweep import tiers_of
@@ -53,14 +53,6 @@ class Forgotten:
     """What was removed from the vault as it is now; history keeps it."""
 
     cubes: tuple[Cube, ...]
-    commit: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Pinned:
-    """A memory that was pinned or, `cube.pinned` false, unpinned."""
-
-    cube: Cube
     commit: str | None
 
 
@@ -143,23 +135,6 @@ def edit(
     return Edited(cube.id, cube.text, clean, tx.commit)
 
 
-def toggle_pin(ws: Workspace, prefix: str, *, dry_run: bool = False) -> Pinned:
-    """Pins a memory, so that it stands in every chat prompt; unpins one that is pinned.
-
-    Raises RefusedError for a frozen memory, ConflictError where its file has uncommitted changes.
-    """
-    entry, cube, data = ws.load(prefix)
-    refuse_frozen(cube)
-    changed = replace(cube, pinned=not cube.pinned)
-    if dry_run:
-        return Pinned(changed, None)
-    with change(ws, "pin" if changed.pinned else "unpin", subject_line(cube.text)) as tx:
-        tx.ids = [cube.id]
-        tx.expect(entry.path, ws.git.blob_id(data))
-        tx.write(entry.path, codec.update(data, pinned=changed.pinned))
-    return Pinned(changed, tx.commit)
-
-
 def forget(
     ws: Workspace,
     prefixes: Sequence[str],
@@ -199,12 +174,3 @@ def _readable(ws: Workspace, entry: Entry) -> Cube:
     if known:
         return codec.parse(next(iter(known.values())))
     return Cube(id=entry.id or "", text=entry.path, created=ws.now())
-
-
-def refuse_frozen(cube: Cube) -> None:
-    """Raises RefusedError for a memory that may not change."""
-    if cube.state is State.FROZEN:
-        msg = f"{cube.id} is frozen."
-        raise RefusedError(
-            msg, hint="Set its state back to activated in its file, and commit that, to change it."
-        )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memos_cli.core import codec
 from memos_cli.core.cube import State, clean_text, subject_line
 from memos_cli.core.errors import MemosError, RefusedError
+from memos_cli.core.lifecycle import Cause, allowed
 from memos_cli.core.rejected import FILE, add_rejected, rivals
 from memos_cli.ops.learn import supersede
 from memos_cli.ops.transaction import change
@@ -68,7 +69,7 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
     reject = {entry.path: (cube, data) for entry, cube, data in map(ws.load, verdicts.reject)}
     refused = tuple(cube for cube, _ in reject.values())
     for cube in (*(c for c, _ in accept.values()), *refused):
-        if cube.state is not State.GENERATED:
+        if not allowed(cube.state, State.ACTIVATED, Cause.REVIEW):
             msg = f"{cube.id} is {cube.state}, not a proposal."
             raise RefusedError(
                 msg, hint="`memos forget` removes a memory, `memos edit` changes it."

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
-from memos_cli.core.cube import subject_line
+from memos_cli.core.cube import is_memory, subject_line
 from memos_cli.core.errors import ConflictError, NothingFoundError, RefusedError
+from memos_cli.core.lifecycle import Cause, refuse_change
 from memos_cli.ops.history import LogFilter, ids_of_paths, log, single_parent
-from memos_cli.ops.memories import find_at, refuse_frozen
+from memos_cli.ops.memories import find_at
 from memos_cli.ops.transaction import Transaction, change
 from memos_cli.ops.workspace import CONFIG_FILE
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from memos_cli.backends.git import Delta
+    from memos_cli.core.cube import Cube
     from memos_cli.ops.workspace import Workspace
 
 REVERTS = "Memos-Reverts"
@@ -50,7 +52,8 @@ def revert(
     """Undoes commits, newest first, as one new commit.
 
     A file that changed again since is merged by lines; where that fails nothing is changed at all
-    and ConflictError names the file.
+    and ConflictError names the file. RefusedError for a memory that is frozen, unless one of the
+    commits froze it.
     """
     oids = _newest_first(ws, [ws.git.resolve(rev, ws.now()) for rev in revs])
     undone = _Undo(ws, oids)
@@ -85,17 +88,24 @@ def restore(ws: Workspace, prefix: str, at: str, *, dry_run: bool = False) -> Re
     commit = ws.git.resolve(at, ws.now())
     path, data = find_at(ws, prefix, commit)
     cube = codec.parse(data)
+    _replaceable(ws, cube)
     if dry_run:
         return Restored(cube.id, cube.text, commit, None)
     with change(ws, "restore", subject_line(cube.text)) as tx:
         tx.ids = [cube.id]
-        live = ws.catalog.with_prefix(cube.id)
-        if live and live[0].error is None:
-            refuse_frozen(ws.load(cube.id)[1])
-        if live and live[0].path != path:
-            tx.remove(live[0].path)
+        live = _replaceable(ws, cube)  # again: now nothing else writes
+        if live and live != path:
+            tx.remove(live)
         tx.write(path, data)
     return Restored(cube.id, cube.text, commit, tx.commit)
+
+
+def _replaceable(ws: Workspace, cube: Cube) -> str | None:
+    """The path of the memory in whose place `cube` comes. Raises RefusedError if it is frozen."""
+    live = ws.catalog.with_prefix(cube.id)
+    if live and live[0].error is None:
+        refuse_change(ws.load(cube.id)[1], cube, Cause.RESTORE)
+    return live[0].path if live else None
 
 
 def _newest_first(ws: Workspace, oids: Sequence[str]) -> list[str]:
@@ -119,10 +129,12 @@ class _Undo:
         head = ws.git.head()
         self.now = ws.git.tree(head, "") if head else {}
         self.contents: dict[str, bytes | None] = {}
+        self._present: dict[str, bytes | None] = {}
         for oid in oids:
             for delta in ws.git.deltas(single_parent(ws, oid), oid):
                 self._take_back(delta, oid)
         self._refuse_twins()
+        self._refuse_frozen()
 
     def _refuse_twins(self) -> None:
         """ConflictError where a memory would come back that lies under another name by now."""
@@ -140,9 +152,22 @@ class _Undo:
                         msg, hint="Its file was renamed since: rename it back, or edit it."
                     )
 
+    def _refuse_frozen(self) -> None:
+        """RefusedError where a memory would change that stays frozen: to undo a freeze is right."""
+        for path, data in self.contents.items():
+            before = self._present[path]
+            if not (is_memory(path) and before and data and b"frozen" in before):
+                continue
+            try:
+                sides = codec.parse(before), codec.parse(data)
+            except codec.CodecError:
+                continue
+            refuse_change(*sides, Cause.REVERT)
+
     def _take_back(self, delta: Delta, oid: str) -> None:
         """Undoes one commit's change of one path on top of what is decided so far."""
         ours = self._current(delta.path)
+        self._present.setdefault(delta.path, ours)
         blobs = self.ws.git.read_blobs(b for b in (delta.before, delta.after) if b)
         before = blobs.get(delta.before) if delta.before else None
         after = blobs.get(delta.after) if delta.after else None

@@ -50,6 +50,13 @@ def commands(id_: str) -> dict[str, list[str]]:
         "revert": ["revert", "HEAD"],
         "restore": ["restore", id_, "--at", "HEAD~1"],
         "config set": ["config", "recall.k", "5"],
+        "pin": ["pin", id_],
+        "unpin": ["unpin", id_],
+        "tag": ["tag", id_, "+a", "-b"],
+        "archive": ["archive", id_],
+        "unarchive": ["unarchive", id_],
+        "freeze": ["freeze", id_],
+        "unfreeze": ["unfreeze", id_],
         "forget": ["forget", id_],
         "kv clear": ["kv", "clear"],
         "evolve": ["evolve"],
@@ -57,18 +64,11 @@ def commands(id_: str) -> dict[str, list[str]]:
 
 
 LIGHT = list(commands(""))
+GOVERNING = ["pin", "unpin", "tag", "archive", "unarchive", "freeze", "unfreeze"]
 WRITING = [
-    "init",
-    "add",
-    "edit",
-    "forget",
-    "revert",
-    "undo",
-    "restore",
-    "config set",
-    "kv clear",
-    "evolve",
-]
+    "init", "add", "edit", *GOVERNING, "forget", "revert", "undo", "restore", "config set",
+    "kv clear", "evolve",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_dry_run_makes_no_vault(memos: Memos) -> None:
 
 
 def test_quiet_prints_ids_alone(memos: Memos, id_: str) -> None:
-    for name in ("show", "add", "edit", "restore", "forget"):
+    for name in ("show", "add", "edit", "restore", *GOVERNING, "forget"):
         result = memos.ok(*commands(id_)[name], "-q")
         assert result.stderr == ""
         assert re.fullmatch("[0-9a-z]{12}", result.id), name
