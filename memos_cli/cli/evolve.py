@@ -9,10 +9,9 @@ import typer
 from memos_cli.cli.memory import DryRun
 from memos_cli.cli.places import how, limits, places
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import duration, short_id, size
+from memos_cli.cli.views import brief, duration, size
 from memos_cli.core.errors import MemosError, UsageError
 from memos_cli.core.evolution import STEPS
-from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -114,24 +113,15 @@ def _print(rt: Runtime, ws: Workspace, found: Evolved, *, dry_run: bool) -> None
 def _row(rt: Runtime, ws: Workspace, step: Step) -> list[str]:
     into = step.into
     if into and into not in {"activation", "plaintext"}:
-        into = _told(rt, ws, into)
+        into = brief(rt, ws, into)
     return [
         _WORDS[step.step],
-        "; ".join(_told(rt, ws, id_) for id_ in step.ids),
+        "; ".join(brief(rt, ws, id_) for id_ in step.ids),
         into,
         step.reason,
         duration(step.saves_s) if step.saves_s else "",
         size(step.bytes) if step.bytes > 0 else f"-{size(-step.bytes)}" if step.bytes else "",
     ]
-
-
-def _told(rt: Runtime, ws: Workspace, id_: str) -> str:
-    """A memory's id, and on a terminal the start of its text."""
-    if not rt.out.is_terminal:
-        return id_
-    text = one_line(ws.load(id_)[1].text)
-    shown = text if len(text) <= 48 else text[:47].rstrip() + "…"  # noqa: PLR2004 - a column
-    return f"{short_id(ws, id_)} {shown}"
 
 
 def _json(found: Evolved) -> dict[str, Any]:

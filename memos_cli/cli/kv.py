@@ -10,7 +10,7 @@ from memos_cli.cli.memory import DryRun
 from memos_cli.cli.model import chosen, server_named
 from memos_cli.cli.places import how, limits, places
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import duration, short_id, size
+from memos_cli.cli.views import brief, duration, size
 from memos_cli.core.errors import ModelUnusableError, UsageError, VaultDamagedError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def list_states(rt: Runtime) -> None:
     rows = [
         [item.row.key[:12], item.row.label, str(item.row.tokens), size(item.row.bytes),
          str(item.row.hits), duration(item.row.saved_s), _after(item.break_even),
-         " ".join(short_id(ws, id_) for id_ in item.memories)]
+         "; ".join(brief(rt, ws, id_) for id_ in item.memories)]
         for item in found.states
     ]  # fmt: skip
     heads = ["state", "of", "tokens", "size", "hits", "saved", "pays after", "memories"]

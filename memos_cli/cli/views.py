@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memos_cli.cli.output import Output
+    from memos_cli.cli.runtime import Runtime
     from memos_cli.core.cube import Cube
     from memos_cli.ops.history import Entry
     from memos_cli.ops.workspace import Workspace
 
 SHORT_ID = 6
+BRIEF = 48  # characters of a text beside an id
 _USUAL = {"state": "activated", "namespace": "default", "author": "user", "source": "cli"}
 
 
@@ -85,6 +87,15 @@ def print_entry(out: Output, entry: Entry, *, oneline: bool) -> None:
     op = out.styled(f"{entry.op:8}", "cyan")
     who = "" if entry.actor == "user" else out.styled(f"  {entry.actor}", "dim")
     out.raw(f"{out.styled(commit, 'yellow')}  {when}  {op}  {one_line(entry.subject)}{who}")
+
+
+def brief(rt: Runtime, ws: Workspace, id_: str) -> str:
+    """A memory in a table: its id, and on a terminal the start of its text."""
+    if not rt.out.is_terminal:
+        return id_
+    text = one_line(ws.load(id_)[1].text)
+    shown = text if len(text) <= BRIEF else text[: BRIEF - 1].rstrip() + "…"
+    return f"{short_id(ws, id_)} {shown}"
 
 
 def duration(seconds: float) -> str:
