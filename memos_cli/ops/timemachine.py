@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
@@ -158,12 +156,9 @@ class _Undo:
         return self.ws.git.read_blobs([blob]).get(blob) if blob else None
 
     def _merge(self, path: str, oid: str, sides: tuple[bytes | None, ...]) -> bytes:
-        if all(side is not None for side in sides):
-            with tempfile.TemporaryDirectory() as folder:
-                places = [Path(folder) / str(i) for i in range(3)]
-                for place, side in zip(places, sides, strict=True):
-                    place.write_bytes(side or b"")
-                merged = self.ws.git.merge_text(*places)
+        ours, base, theirs = sides
+        if ours is not None and base is not None and theirs is not None:
+            merged = self.ws.git.merge_lines(base, ours, theirs)
             if merged is not None and _still_readable(path, merged):
                 return merged
         msg = f"{path} changed again after {oid[:10]}; nothing was changed."

@@ -52,18 +52,26 @@ def commands(id_: str) -> dict[str, list[str]]:
         "config set": ["config", "recall.k", "5"],
         "forget": ["forget", id_],
         "kv clear": ["kv", "clear"],
+        "blame": ["blame", id_],
+        "branch": ["branch"],
+        "switch": ["switch", "other"],
+        "merge": ["merge", "other"],
     }
 
 
 LIGHT = list(commands(""))
-WRITING = ["init", "add", "edit", "forget", "revert", "undo", "restore", "config set", "kv clear"]
+WRITING = [
+    "init", "add", "edit", "forget", "revert", "undo", "restore", "config set", "kv clear",
+    "switch", "merge",
+]  # fmt: skip
 
 
 @pytest.fixture
 def id_(memos: Memos, vault: Path) -> str:
-    """The id of a memory with a history: added, edited."""
+    """The id of a memory with a history: added, edited; the branch `other` begins between."""
     assert vault.is_dir()
     made = memos.add("I moved to Berlin.", "--tag", "home")
+    git(vault, "branch", "other")
     memos.ok("edit", made, "--text", "I moved to Hamburg.")
     return made
 
