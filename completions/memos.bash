@@ -50,6 +50,7 @@ _memos() {
     "chat --session"|"chat -s") return ;;
     "chat --model"|"chat -m") return ;;
     "chat --capture") return ;;
+    "chat --branch") return ;;
     "chat -k") return ;;
     "chat --temperature") return ;;
     "chat --max-tokens") return ;;
@@ -135,7 +136,7 @@ _memos() {
       "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "forget") words="--reason --reject --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture --branch -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "sessions") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "review") words="--accept --reject --all --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "log") words="-n --since --until --op --actor --oneline --patch -p --recall -k --vault -C --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;

@@ -127,6 +127,7 @@ complete -c memos -n '__fish_seen_subcommand_from chat' -l no-memory -d 'Recall 
 complete -c memos -n '__fish_seen_subcommand_from chat' -l no-save -d 'Keep no transcript.'
 complete -c memos -n '__fish_seen_subcommand_from chat' -l no-kv -d 'Compute every prompt from its start.'
 complete -c memos -n '__fish_seen_subcommand_from chat' -l capture -x -d 'What becomes of what you say: learnt, proposed for `memos review`, nothing.'
+complete -c memos -n '__fish_seen_subcommand_from chat' -l branch -x -d 'Answer from the memories of a branch, or any revision; learn and save nothing.'
 complete -c memos -n '__fish_seen_subcommand_from chat' -s k -x -d 'How many memories to recall.'
 complete -c memos -n '__fish_seen_subcommand_from chat' -l temperature -x -d '0 gives the same answer each time.'
 complete -c memos -n '__fish_seen_subcommand_from chat' -l max-tokens -x -d 'The longest answer.'
