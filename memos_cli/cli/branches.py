@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -186,8 +187,9 @@ def merge_driver(
     for field in done.overruled:
         rt.out.message(f"{path}: {overruled_line(field)}")
     if done.conflict:
+        shown = shlex.quote(f":3:{path}")
         rt.out.message(
-            f"{path}: {done.conflict}. The file has our words; `git show :3:{path}` has theirs. "
-            "After `git merge --abort`, `memos merge` keeps both."
+            f"{path}: {done.conflict}. Ours is in the file, without conflict markers; "
+            f"`git show {shown}` has theirs."
         )
         raise typer.Exit(_CONFLICT_EXIT_CODE)

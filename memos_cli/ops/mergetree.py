@@ -181,6 +181,8 @@ class _Merge:
             return
         if ours == base:
             merged = theirs
+        elif path.rpartition("/")[2] in _SETS or path == rejected.FILE:
+            merged = self._merge_sets(path, base, ours or b"", theirs or b"")
         elif ours is None or theirs is None:
             _refuse(path, "was removed on one side and changed on the other")
         else:
@@ -192,15 +194,18 @@ class _Merge:
         else:
             self._write(path, merged)
 
+    @staticmethod
+    def _merge_sets(path: str, base: bytes | None, ours: bytes, theirs: bytes) -> bytes | None:
+        """A file that is a set of lines; one that is gone is empty, and the other way round."""
+        merge = rejected.merge_rejected if path == rejected.FILE else merge_sets
+        merged = merge(base, ours, theirs)
+        return merged if merged.strip() else None
+
     def _merge_other(
         self, path: str, base: bytes | None, ours: bytes, theirs: bytes
     ) -> bytes | None:
-        if path == rejected.FILE:
-            return rejected.merge_rejected(base, ours, theirs)
         if path.startswith(f"{SESSIONS}/") and path.endswith(SUFFIX):
             return merge_session(base, ours, theirs)
-        if path.rpartition("/")[2] in _SETS:
-            return merge_sets(base, ours, theirs)
         if is_memory(path):
             return None  # one that cannot be read: lines of it prove nothing
         return None if base is None else self.ws.git.merge_lines(base, ours, theirs)

@@ -118,7 +118,10 @@ class _Undo:
         self.now = ws.git.tree(head, "") if head else {}
         self.contents: dict[str, bytes | None] = {}
         for oid in oids:
-            for delta in ws.git.deltas(single_parent(ws, oid), oid):
+            deltas = ws.git.deltas(single_parent(ws, oid), oid)
+            wanted = [b for d in deltas for b in (d.before, d.after, self.now.get(d.path)) if b]
+            self._blobs = ws.git.read_blobs(wanted)
+            for delta in deltas:
                 self._take_back(delta, oid)
         self._refuse_twins()
 
@@ -141,9 +144,8 @@ class _Undo:
     def _take_back(self, delta: Delta, oid: str) -> None:
         """Undoes one commit's change of one path on top of what is decided so far."""
         ours = self._current(delta.path)
-        blobs = self.ws.git.read_blobs(b for b in (delta.before, delta.after) if b)
-        before = blobs.get(delta.before) if delta.before else None
-        after = blobs.get(delta.after) if delta.after else None
+        before = self._blobs.get(delta.before) if delta.before else None
+        after = self._blobs.get(delta.after) if delta.after else None
         if ours == after:
             self.contents[delta.path] = before
         elif ours != before:
@@ -153,7 +155,7 @@ class _Undo:
         if path in self.contents:
             return self.contents[path]
         blob = self.now.get(path)
-        return self.ws.git.read_blobs([blob]).get(blob) if blob else None
+        return self._blobs.get(blob) if blob else None
 
     def _merge(self, path: str, oid: str, sides: tuple[bytes | None, ...]) -> bytes:
         ours, base, theirs = sides

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memos_cli.core import codec
+from memos_cli.core.rejected import add_rejected, is_rejected
 from tests.harness import git, memory_file, snapshot
 
 if TYPE_CHECKING:
@@ -279,8 +280,6 @@ def test_other_files_have_rules_of_their_own(memos: Memos, vault: Path, apart: s
     assert {"/ours", "/theirs", "/lance/"} <= set((vault / ".gitignore").read_text().split())
     rejected = (vault / "rejected.txt").read_text().split("\n")
     assert sum(line.startswith("salt ") for line in rejected) == 2
-    from memos_cli.core.rejected import add_rejected, is_rejected
-
     data = (vault / "rejected.txt").read_bytes()
     assert is_rejected(data, "I hate ours")
     assert is_rejected(data, "i hate theirs!")
@@ -316,6 +315,19 @@ def test_what_no_rule_decides_is_refused(memos: Memos, vault: Path) -> None:
     git(vault, "checkout", "-q", "--orphan", "else")
     git(vault, "commit", "-qm", "no parent")
     assert memos("merge", "main").exit_code == 4
+
+
+def test_a_list_of_rejected_values_that_one_side_took_back(memos: Memos, vault: Path) -> None:
+    one, two = memos.add("I like tea."), memos.add("I like mud.")
+    memos.ok("forget", one, "--reject")
+    memos.ok("switch", "-c", "side")
+    memos.ok("undo")
+    on(memos, "main")
+    memos.ok("forget", two, "--reject")
+    memos.ok("merge", "side")
+    data = (vault / "rejected.txt").read_bytes()
+    assert (is_rejected(data, "I like tea."), is_rejected(data, "I like mud.")) == (False, True)
+    assert ids(vault) == [one]
 
 
 def test_a_merge_can_be_taken_back(memos: Memos, vault: Path, apart: str) -> None:
