@@ -2,7 +2,7 @@
 _memos() {
   local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
   local name="" words="" plain="" word
-  local tops=" init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff bisect revert undo restore status doctor model kv config completions " groups=" kv model "
+  local tops=" init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff revert undo restore blame bisect branch switch merge status doctor model kv config completions " groups=" kv model "
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ -z $name && $tops == *" $word "* ]]; then name=$word
     elif [[ -n $name && $groups == *" $name "* && $word != -* ]]; then name="$name $word"; break
@@ -64,6 +64,7 @@ _memos() {
     "chat --session"|"chat -s") return ;;
     "chat --model"|"chat -m") return ;;
     "chat --capture") return ;;
+    "chat --branch") return ;;
     "chat -k") return ;;
     "chat --temperature") return ;;
     "chat --max-tokens") return ;;
@@ -91,13 +92,6 @@ _memos() {
     "diff -k") return ;;
     "diff --vault"|"diff -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "diff --as") return ;;
-    "bisect --bad-if") return ;;
-    "bisect --bad-cmd") return ;;
-    "bisect --good") return ;;
-    "bisect --bad") return ;;
-    "bisect -k") return ;;
-    "bisect --vault"|"bisect -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
-    "bisect --as") return ;;
     "revert --vault"|"revert -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "revert --as") return ;;
     "undo --vault"|"undo -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -105,6 +99,22 @@ _memos() {
     "restore --at") return ;;
     "restore --vault"|"restore -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "restore --as") return ;;
+    "blame --at") return ;;
+    "blame --vault"|"blame -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "blame --as") return ;;
+    "bisect --bad-if") return ;;
+    "bisect --bad-cmd") return ;;
+    "bisect --good") return ;;
+    "bisect --bad") return ;;
+    "bisect -k") return ;;
+    "bisect --vault"|"bisect -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "bisect --as") return ;;
+    "branch --vault"|"branch -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "branch --as") return ;;
+    "switch --vault"|"switch -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "switch --as") return ;;
+    "merge --vault"|"merge -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "merge --as") return ;;
     "status --vault"|"status -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "status --as") return ;;
     "doctor --vault"|"doctor -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -150,16 +160,20 @@ _memos() {
       "tag") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "archive") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "unarchive") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture --branch -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "sessions") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "review") words="--accept --reject --all --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "evolve") words="--only --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "log") words="-n --since --until --op --actor --oneline --patch -p --recall -k --vault -C --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "diff") words="--stat --recall -k --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "bisect") words="--bad-if --bad-cmd --good --bad -k --verbose -v --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
       "revert") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "undo") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "restore") words="--at --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "blame") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "bisect") words="--bad-if --bad-cmd --good --bad -k --verbose -v --vault -C --as --json --jsonl --quiet -q --no-color --debug --help -h" ;;
+      "branch") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "switch") words="--create -c --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "merge") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "status") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "doctor") words="--repair --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "model") words="list info use pull --help -h" ;;
@@ -175,7 +189,7 @@ _memos() {
       "kv measure") words="--model -m --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "") words="init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff bisect revert undo restore status doctor model kv config completions --version --help" ;;
+      "") words="init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff revert undo restore blame bisect branch switch merge status doctor model kv config completions --version --help" ;;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$cur"))

@@ -127,6 +127,31 @@ def test_kill_during_other_commands(memos: Memos, vault: Path, name: str, comman
     whole(memos, vault)
 
 
+@pytest.mark.parametrize("forward", [False, True])
+@pytest.mark.parametrize(
+    "name", [n if n in QUICK[2:] else pytest.param(n, marks=pytest.mark.slow) for n in STEPS]
+)
+def test_kill_during_a_merge(memos: Memos, vault: Path, name: str, *, forward: bool) -> None:
+    id_, gone = memos.add("I moved to Berlin."), memos.add("I like tea.")
+    memos.ok("switch", "-c", "side")
+    memos.ok("edit", id_, "--text", "I moved to Kiel.")
+    memos.ok("forget", gone)
+    side = git(vault, "rev-parse", "HEAD")
+    memos.ok("switch", "main")
+    if not forward:
+        memos.add("I own a bike.")
+    before, head = state(vault), git(vault, "rev-parse", "HEAD")
+    killed(memos, STEPS[name], "merge", "side")
+    memos.ok("status")
+    moved = git(vault, "rev-parse", "HEAD") != head
+    assert moved or state(vault) == before
+    assert moved == (name in DONE or (forward and name == "after the objects"))
+    if moved:
+        assert (git(vault, "rev-parse", "HEAD") == side) == forward
+        assert git(vault, "merge-base", "HEAD", "side") == side
+    whole(memos, vault)
+
+
 @pytest.mark.parametrize(
     ("lock", "step"),
     [("index.lock", "Git.stage"), ("HEAD.lock", "Git.move_head"),

@@ -114,6 +114,8 @@ def use_everything(memos: Memos) -> None:
         ["status"], ["undo"], ["forget", other, "--reject"], ["restore", other, "--at", "HEAD~1"],
         ["revert", "HEAD~1", "HEAD"], ["config"], ["config", "recall.k", "5"],
         ["completions", "bash"], ["add", "--dry-run", "x"], ["sessions"], ["model", "list"],
+        ["blame", id_], ["branch"], ["switch", "-c", "side"], ["edit", id_, "--text", "Hooli"],
+        ["switch", "main"], ["edit", id_, "--text", "Pied Piper"], ["merge", "side"], ["undo"],
     ):  # fmt: skip
         result = memos(*args)
         assert result.exit_code in (0, 3), (args, result)
@@ -135,6 +137,7 @@ def test_nothing_that_a_vault_configures_is_run(
     hooks = [] if variant == "process" else ["hook-pre-commit", "gpg.program"]
     assert {"core.fsmonitor", *process, *hooks} <= set(canaries.sang())
     (hostile / "note.txt").unlink()
+    git(hostile, "rm", "-q", "-f", "--cached", "note.txt", check=False)
     canaries.hush()
     use_everything(memos)
     assert canaries.sang() == []

@@ -278,6 +278,7 @@ def test_a_detached_head(memos: Memos, vault: Path) -> None:
 def test_a_merge_in_progress(memos: Memos, vault: Path) -> None:
     kept, torn = memos.add("I like tea."), memos.add("I live in Berlin.")
     path = memory_file(vault, torn)
+    git(vault, "config", "--remove-section", "merge.memos")  # as in a clone: git's own merge
     git(vault, "checkout", "-q", "-b", "other")
     memos.ok("edit", torn, "--text", "I live in Bremen.")
     git(vault, "checkout", "-q", "main")

@@ -13,12 +13,14 @@ from __future__ import annotations
 import hashlib
 import signal
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memos_cli.core.errors import ConflictError, MemosError, UsageError, VaultDamagedError
+from memos_cli.core.fastimport import Draft, commit_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -58,11 +60,15 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """A path that differs between two trees, with its blob on either side (None: absent)."""
+    """A path that differs between two trees, with its blob on either side (None: absent).
+
+    `plain`: an ordinary file where it is there, no link, no submodule, nothing executable.
+    """
 
     path: str
     before: str | None
     after: str | None
+    plain: bool = True
 
 
 def safe_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -228,6 +234,10 @@ class Git:
         """Whether `oid` is `of` or behind it."""
         return self.run("merge-base", "--is-ancestor", oid, of, check=False).returncode == 0
 
+    def merge_base(self, one: str, other: str) -> str | None:
+        """The best commit that both have behind them, or None; of several equally good ones one."""
+        return self._text("merge-base", one, other) or None
+
     def rev_list(self, args: Sequence[str]) -> bytes:
         """What `git rev-list` prints, its paths taken as globs."""
         return self.run("rev-list", *args, env={"GIT_LITERAL_PATHSPECS": "0"}).stdout
@@ -255,8 +265,9 @@ class Git:
         fields = self.run(*args).stdout.decode(errors="surrogateescape").split("\0")
         found = []
         for meta, path in zip(fields[::2], fields[1::2], strict=False):
-            _, _, old, new, _ = meta.split(" ")
-            found.append(Delta(path, _none_if_zero(old), _none_if_zero(new)))
+            mode, new_mode, old, new, _ = meta.removeprefix(":").split(" ")
+            plain = {mode, new_mode} <= {"000000", "100644"}
+            found.append(Delta(path, _none_if_zero(old), _none_if_zero(new), plain))
         return found
 
     def _empty_tree(self) -> str:
@@ -293,32 +304,27 @@ class Git:
                 found[path] = meta.split(" ")[1]
         return found
 
-    def merge_text(self, ours: Path, base: Path, theirs: Path) -> bytes | None:
-        """The three-way merge of three files, or None where they conflict."""
-        done = self.run("merge-file", "-p", "-q", str(ours), str(base), str(theirs), check=False)
+    def merge_lines(self, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+        """The three-way merge of three contents by lines, or None where they conflict."""
+        with tempfile.TemporaryDirectory() as folder:
+            places = [Path(folder) / name for name in ("ours", "base", "theirs")]
+            for place, data in zip(places, (ours, base, theirs), strict=True):
+                place.write_bytes(data)
+            done = self.run("merge-file", "-p", "-q", *map(str, places), check=False)
         return done.stdout if done.returncode == 0 else None
 
     # -- writing -------------------------------------------------------------------------------
 
-    def make_commit(self, changes: Sequence[Change], message: str, base: str | None) -> str:
-        """A commit of `changes` on top of `base`, its objects on disk; no branch moves yet."""
-        ident, when = self._identity()
-        parts = [
-            b"reset "
-            + TEMPORARY_REF.encode()
-            + b"\n"
-            + (f"from {base}\n".encode() if base else b""),
-            f"\ncommit {TEMPORARY_REF}\nmark :1\ncommitter {ident} {when}\n".encode(),
-            _data(message.encode()),
-        ]
-        for change in changes:
-            path = _quoted(self.prefix + change.path)
-            if change.data is None:
-                parts.append(b"D " + path + b"\n")
-            else:
-                parts += [b"M 100644 inline " + path + b"\n", _data(change.data)]
-        parts.append(b"\nget-mark :1\ndone\n")
-        out = self.run("fast-import", "--quiet", "--done", "--force", stdin=b"".join(parts)).stdout
+    def make_commit(self, changes: Sequence[Change], message: str, parents: Sequence[str]) -> str:
+        """A commit of `changes` on top of the first of `parents`, its objects on disk.
+
+        No branch moves yet; a temporary ref keeps the commit.
+        """
+        draft = Draft(message, " ".join(self._identity()), tuple(parents))
+        stream = commit_stream(
+            TEMPORARY_REF, draft, ((self.prefix + c.path, c.data) for c in changes)
+        )
+        out = self.run("fast-import", "--quiet", "--done", "--force", stdin=stream).stdout
         return out.decode().strip()
 
     def stage(self, blobs: Mapping[str, str | None]) -> None:
@@ -387,14 +393,3 @@ def _failure(what: str, done: subprocess.CompletedProcess[bytes]) -> MemosError:
 
 def _none_if_zero(oid: str) -> str | None:
     return oid if oid.strip("0") else None
-
-
-def _data(content: bytes) -> bytes:
-    return b"data %d\n" % len(content) + content + b"\n"
-
-
-def _quoted(path: str) -> bytes:
-    """A path in fast-import's C style, so that quotes, newlines and odd bytes are safe."""
-    raw = path.encode(errors="surrogateescape")
-    safe = raw.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-    return b'"' + safe + b'"'

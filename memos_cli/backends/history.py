@@ -64,6 +64,27 @@ def commit_of(rev_list: Callable[[Sequence[str]], bytes], oid: str) -> Commit:
     return next(_commits(rev_list([*_FORMAT, "--max-count=1", oid])))
 
 
+def commits_of(rev_list: Callable[[Sequence[str]], bytes], oids: Sequence[str]) -> list[Commit]:
+    """These commits, in this order."""
+    return list(_commits(rev_list([*_FORMAT, "--no-walk=unsorted", *oids]))) if oids else []
+
+
+def blamed(printed: bytes) -> list[tuple[str, str]]:
+    """`(commit, path in it)` of each line, from what `git blame --line-porcelain` prints."""
+    found, oid = [], ""
+    begins = True
+    path = ""
+    for row in printed.split(b"\n"):
+        if begins and row:
+            oid, begins = row.split()[0].decode(), False
+        elif row.startswith(b"filename "):
+            path = row[len(b"filename ") :].decode(errors="surrogateescape")
+        elif row.startswith(b"\t"):
+            found.append((oid, path))
+            begins = True
+    return found
+
+
 def _commits(printed: bytes) -> Iterator[Commit]:
     """What `git rev-list` printed; before each commit stands what it says of the graph."""
     found = printed.split(b"\0")[:-1]

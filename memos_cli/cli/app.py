@@ -60,10 +60,14 @@ COMMANDS = {
     "evolve": "evolve:evolve",
     "log": "history:log",
     "diff": "history:diff",
-    "bisect": "answers:bisect",
     "revert": "history:revert",
     "undo": "history:undo",
     "restore": "history:restore",
+    "blame": "blame:blame",
+    "bisect": "answers:bisect",
+    "branch": "branches:branch",
+    "switch": "branches:switch",
+    "merge": "branches:merge",
     "status": "vault:status",
     "doctor": "vault:doctor",
     "model": "model:model",
@@ -72,6 +76,8 @@ COMMANDS = {
     "completions": "completions:completions",
 }
 """Name -> `module:attribute` below `memos_cli.cli`, in the order of the help page."""
+HIDDEN = {"merge-driver": "branches:merge_driver"}
+"""What other programs call: on no help page."""
 
 
 class LazyGroup(TyperGroup):
@@ -83,11 +89,11 @@ class LazyGroup(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ANN401, ARG002
         """The command of that name, or None."""
-        return load_command(cmd_name) if cmd_name in COMMANDS else None
+        return load_command(cmd_name) if cmd_name in COMMANDS | HIDDEN else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # noqa: ANN401
         """Finds the command, with a suggestion for a misspelt one."""
-        if args and not args[0].startswith("-") and args[0] not in COMMANDS:
+        if args and not args[0].startswith("-") and args[0] not in COMMANDS | HIDDEN:
             from difflib import get_close_matches
 
             near = get_close_matches(args[0], COMMANDS, n=1)
@@ -99,7 +105,7 @@ class LazyGroup(TyperGroup):
 
 def load_command(name: str) -> Any:  # noqa: ANN401 - typer's private command type
     """The typer command `name`, its module imported."""
-    module, _, attribute = COMMANDS[name].partition(":")
+    module, _, attribute = (COMMANDS | HIDDEN)[name].partition(":")
     target = getattr(import_module(f"{_PACKAGE}.{module}"), attribute)
     if isinstance(target, typer.Typer):
         group = typer.main.get_command(target)

@@ -76,6 +76,13 @@ def chat(  # noqa: PLR0913 - one parameter an option of the contract
             help="What becomes of what you say: learnt, proposed for `memos review`, nothing.",
         ),
     ] = None,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BRANCH",
+            help="Answer from the memories of a branch, or any revision; learn and save nothing.",
+        ),
+    ] = None,
     k: Annotated[
         int | None,
         typer.Option("-k", min=0, max=200, metavar="N", help="How many memories to recall."),
@@ -103,18 +110,25 @@ def chat(  # noqa: PLR0913 - one parameter an option of the contract
     if last and (session or new):
         msg = "--continue goes on with the last session; leave out --session and --new."
         raise UsageError(msg)
-    ws = rt.workspace(create=not dry_run)
+    if branch is not None and messages is None:
+        msg = "--branch answers a message, it holds no conversation."
+        raise UsageError(msg, hint="`memos switch` goes over to a branch to talk there.")
+    ws = rt.workspace(create=not dry_run and branch is None)
     dry_run = dry_run or _only_readable(rt, ws)
     told = replace(
         _options(rt, ws, capture, k), memory=not no_memory, save=not no_save, dry_run=dry_run
     )
+    if branch is not None:
+        from memos_cli.ops.branches import commit_of
+
+        told = replace(told, at=commit_of(ws, branch), save=False)
     manner = replace(told.manner, max_tokens=max_tokens, temperature=temperature)
     if system is not None:
         manner = replace(manner, system=decode_utf8(system.read_bytes(), str(system)).strip())
     from memos_cli.ops.sessions import Choice, choose
 
     stored = choose(ws, Choice(session, new, last))
-    opened = _open(rt, ws, model, replace(told, manner=manner), reuse=not no_kv)
+    opened = _open(rt, ws, model, replace(told, manner=manner), reuse=not (no_kv or branch))
     with opened as (conversation, chat_model):
         conversation.stored = stored
         if messages is None:

@@ -10,8 +10,7 @@ from memos_cli.cli import answers
 from memos_cli.cli.answers import KOption, RecallOption
 from memos_cli.cli.memory import DryRun, IdArgument
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import cube_json, entry_json, print_entry, short_id
-from memos_cli.core.codec import format_time
+from memos_cli.cli.views import cube_json, entry_json, plain_value, print_entry, short_id
 from memos_cli.core.cube import subject_line
 from memos_cli.core.errors import NothingFoundError, UsageError
 from memos_cli.core.safetext import one_line
@@ -133,7 +132,7 @@ def _difference_json(found: Difference) -> dict[str, Any]:
             "id": item.id,
             "before": item.before.text,
             "after": item.after.text,
-            "fields": {k: [_plain(v) for v in pair] for k, pair in item.fields.items()},
+            "fields": {k: [plain_value(v) for v in pair] for k, pair in item.fields.items()},
         }
         for item in found.changed
     ]
@@ -145,21 +144,15 @@ def _difference_json(found: Difference) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - any field of a memory
-    if isinstance(value, tuple):
-        return list(value)
-    return (
-        value if isinstance(value, (str, int, bool, dict)) or value is None else format_time(value)
-    )
-
-
 def _print_difference(rt: Runtime, found: Difference) -> None:
     out = rt.out
     for sign, style, cubes in (("+", "green", found.added), ("-", "red", found.removed)):
         for cube in cubes:
             _print_cube(rt, sign, style, cube)
     for item in found.changed:
-        fields = ", ".join(f"{key} {_told(a)} → {_told(b)}" for key, (a, b) in item.fields.items())
+        fields = ", ".join(
+            f"{key} {told_value(a)} → {told_value(b)}" for key, (a, b) in item.fields.items()
+        )
         line = "".join(
             out.styled(f"[-{p.text}-]", "red") if p.op == "remove"
             else out.styled(f"{{+{p.text}+}}", "green") if p.op == "add"
@@ -181,10 +174,11 @@ def _print_cube(rt: Runtime, sign: str, style: str, cube: Cube) -> None:
     )
 
 
-def _told(value: Any) -> str:  # noqa: ANN401 - any field of a memory
+def told_value(value: Any) -> str:  # noqa: ANN401 - any field of a memory
+    """A field for a person, on one line."""
     if isinstance(value, tuple):
         return ",".join(value) or "none"
-    return str(_plain(value)) if value not in ("", None) else "none"
+    return str(plain_value(value)) if value not in ("", None) else "none"
 
 
 @command

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from memos_cli.core.codec import format_time
 from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from memos_cli.cli.output import Output
     from memos_cli.cli.runtime import Runtime
     from memos_cli.core.cube import Cube
@@ -40,6 +39,14 @@ def cube_json(cube: Cube) -> dict[str, Any]:
     }  # fmt: skip
     extra = {key: value for key, value in cube.extra.items() if key not in always}
     return {**always, **{key: value for key, value in optional.items() if value}, **extra}
+
+
+def plain_value(value: Any) -> Any:  # noqa: ANN401 - any field of a memory
+    """A field of a memory as JSON has it."""
+    if isinstance(value, tuple):
+        return list(value)
+    known = isinstance(value, (str, int, float, bool, dict, list)) or value is None
+    return value if known else format_time(value) if isinstance(value, datetime) else str(value)
 
 
 def unusual(cube: Cube) -> list[str]:

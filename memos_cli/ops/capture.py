@@ -20,7 +20,7 @@ from memos_cli.core.cube import (
     path_of,
     subject_line,
 )
-from memos_cli.core.errors import MemosError, RefusedError
+from memos_cli.core.errors import MemosError, NothingFoundError, RefusedError
 from memos_cli.core.evolution import over
 from memos_cli.core.lifecycle import refuse_frozen
 from memos_cli.ops.transaction import change
@@ -213,6 +213,8 @@ def _saying_so(ws: Workspace, id_: str | None) -> str:
         cube = ws.load(id_)[1]
         if cube.state is State.MERGED and cube.superseded_by:
             cube = ws.load(cube.superseded_by)[1]
+    except NothingFoundError:
+        return ""
     except MemosError:
         return id_  # it is there and cannot be read: nothing is added beside it
     live = cube.state in {State.GENERATED, *RECALLED_STATES}

@@ -49,7 +49,8 @@ class Capture(StrEnum):
 class Options:
     """How a conversation goes. Without `memory` nothing is recalled and nothing learnt.
 
-    With `dry_run` nothing is written; what would be learnt is told.
+    With `dry_run` nothing is written; what would be learnt is told. `at` is a revision whose
+    memories answer in place of those that there are; nothing is then learnt or saved.
     """
 
     capture: Capture = Capture.AUTO
@@ -57,6 +58,7 @@ class Options:
     memory: bool = True
     save: bool = True
     dry_run: bool = False
+    at: str | None = None
     manner: Manner = field(default_factory=Manner)
 
 
@@ -162,7 +164,7 @@ class Conversation:
         learnt, commit = self._save(stored, said, lessons)
         return Reply(
             answer=answer.text,
-            session=stored.session.name if self.options.save else "",
+            session=stored.session.name if self.options.save and not self.options.at else "",
             memories=tuple(r for r in recalled if r.cube.id in answer.memories),
             learnt=learnt,
             known=known,
@@ -179,7 +181,8 @@ class Conversation:
 
     def rest(self, should_stop: Callable[[], bool] = lambda: False) -> None:
         """The conversation stops for now: store what its next turn would read again."""
-        if self.stored is None or not self.options.save or self.options.dry_run:
+        unsaved = not self.options.save or self.options.dry_run or self.options.at
+        if self.stored is None or unsaved:
             return
         turns = [Turn(t.role, t.text) for t in self.stored.session.turns]
         pinned = self._open_searcher().pinned() if self.options.memory else []
@@ -197,9 +200,9 @@ class Conversation:
         searcher = self._open_searcher()
         # Weak candidates too: what a person asks often shares no word with its answer, and the
         # model tells better than a threshold which line it is.
-        query = Query(text=text, k=self.options.k, min_score=0.0)
+        query = Query(text=text, k=self.options.k, min_score=0.0, at=self.options.at)
         found = searcher.search(query) if query.k else Found(query, None, ())
-        pinned = searcher.pinned()
+        pinned = searcher.pinned(self.options.at)
         names = {cube.id for cube in pinned}
         past = found.time is not None or analysis.asks_past(text)
         kept = [hit for hit in found.results if past or not hit.superseded_by]
@@ -221,7 +224,7 @@ class Conversation:
     def _propose(self, text: str, asked: Asked, watch: Watch) -> tuple[str, ...]:
         """The sentences of the message to remember: the person's own, and new in this chat."""
         wanted = self.options.memory and self.options.capture is not Capture.OFF
-        if not wanted or not learning.statements(text):
+        if not wanted or self.options.at or not learning.statements(text):
             return ()
         proposed = self._voice.propose(text, watch.should_stop)
         seen = [turn.text for turn in asked.turns if turn.role != "user"]
@@ -261,7 +264,7 @@ class Conversation:
         """Write the turn and what was learnt of it in one commit."""
         name = stored.session.name
         source = source_of(name, 1 + sum(turn.role == "user" for turn in stored.session.turns))
-        if self.options.dry_run or not (self.options.save or lessons):
+        if self.options.dry_run or self.options.at or not (self.options.save or lessons):
             self.stored = _grown(stored, said)
             return tuple(self._fresh(self.ws.files.read_or_none(REJECTED), lessons, source)), None
         with change(self.ws, "chat", f"{name}: {subject_line(said[0].text)}") as tx:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from memos_cli.backends.history import Commit, walk
+from memos_cli.backends.history import Commit, commit_of, walk
 from memos_cli.core import codec
 from memos_cli.core.cube import Cube, is_id, is_memory
 from memos_cli.core.errors import ConflictError, MemosError, UsageError
@@ -173,7 +173,7 @@ def between(ws: Workspace, before: str | None, after: str) -> Difference:
         (d.path, blobs.get(d.before) if d.before else None, blobs.get(d.after) if d.after else None)
         for d in deltas
     ]
-    return _difference(before or "", after, sides)
+    return difference(before or "", after, sides)
 
 
 def _with_work_tree(ws: Workspace, commit: str) -> Difference:
@@ -188,7 +188,7 @@ def _with_work_tree(ws: Workspace, commit: str) -> Difference:
         now = _as_it_lies(ws, path) if path in entries else None
         before = blobs.get(tree[path]) if path in tree else None
         sides.append((path, before, now))
-    return _difference(commit, WORK_TREE, sides)
+    return difference(commit, WORK_TREE, sides)
 
 
 def _as_it_lies(ws: Workspace, path: str) -> bytes:
@@ -203,9 +203,10 @@ def _same(blob: str | None, entry: Any) -> bool:  # noqa: ANN401 - a catalog ent
     return entry is not None and entry.blob == blob
 
 
-def _difference(
+def difference(
     before: str, after: str, sides: Iterable[tuple[str, bytes | None, bytes | None]]
 ) -> Difference:
+    """What differs, of the `(path, content before, content after)` of files."""
     old: dict[str, Cube] = {}
     new: dict[str, Cube] = {}
     other, unreadable = [], []
@@ -243,9 +244,12 @@ def _changed_fields(before: Cube, after: Cube) -> dict[str, tuple[Any, Any]]:
 
 
 def single_parent(ws: Workspace, oid: str) -> str | None:
-    """The parent of a commit that may be reverted; ConflictError for a merge."""
+    """The parent that reverting a commit leads back to; ConflictError for git's own merge.
+
+    That of one made by `memos merge` is the branch that was merged into.
+    """
     parents = ws.git.parents(oid)
-    if len(parents) > 1:
+    if len(parents) > 1 and commit_of(ws.git.rev_list, oid).trailers.get("Memos-Op") != "merge":
         msg = f"{oid[:10]} is a merge; which side to keep is for git to be told."
         raise ConflictError(msg, hint=f"`git revert -m 1 {oid[:10]}` keeps the first side.")
     return parents[0] if parents else None

@@ -130,11 +130,22 @@ class Searcher:
                 msg = f"The search tables of {self.ws.root} cannot be read: {again}."
                 raise VaultDamagedError(msg, hint="`memos doctor` says more.") from again
 
-    def pinned(self) -> list[Cube]:
-        """The pinned memories that recall may draw from, oldest first; not noted as a use."""
-        where = where_of(Query(""), self.ws.now().replace(second=0, microsecond=0))
-        paths = {split_key(key)[0] for key in self.index.table.keys(f"{where} AND pinned")}
-        cubes = [codec.parse(self.ws.files.read(path)) for path in sorted(paths)]
+    def pinned(self, at: str | None = None) -> list[Cube]:
+        """The pinned memories that recall may draw from, oldest first; not noted as a use.
+
+        With `at` those of a revision; raises UsageError where it names none.
+        """
+        now = self.ws.now().replace(second=0, microsecond=0)
+        if at is None:
+            where = where_of(Query(""), now)
+        else:
+            where = self.scorer.scope(Query(""), as_of(self.ws, at)[0], now).where
+        keys = [split_key(key) for key in self.index.table.keys(f"{where} AND pinned")]
+        if at is None:
+            found = [self.ws.files.read(path) for path in sorted({path for path, _ in keys})]
+        else:
+            found = list(self.ws.git.read_blobs(blob for _, blob in keys).values())
+        cubes = [codec.parse(data) for data in found]
         return sorted(cubes, key=lambda cube: (cube.created, cube.id))
 
     def _hits(

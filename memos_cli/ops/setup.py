@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from memos_cli.backends.files import unwritable
 from memos_cli.backends.git import safe_environment
 from memos_cli.core.errors import MemosError
+from memos_cli.ops.mergedriver import ATTRIBUTE, install
 from memos_cli.ops.opening import open_workspace
 from memos_cli.ops.transaction import change
 from memos_cli.ops.workspace import CONFIG_FILE
@@ -27,7 +28,7 @@ format = 1
 chat = "default"
 """
 IGNORED = "/lance/\n/kv/\n/.memos/\n/adapters/*.gguf\n.memos-tmp-*\n"
-ATTRIBUTES = "* -text\n"
+ATTRIBUTES = f"* -text\n{ATTRIBUTE}\n"
 _FILES = {CONFIG_FILE: CONFIG, ".gitignore": IGNORED, ".gitattributes": ATTRIBUTES}
 
 
@@ -47,7 +48,8 @@ def init(
     """Makes `root` a vault, or completes one; idempotent.
 
     Inside an existing repository the vault becomes a folder of it, unless `nested` asks for a
-    repository of its own. Files that are there already stay as they are.
+    repository of its own. This clone's git is told how memories are merged. Files that are there
+    already stay as they are.
     """
     repository = _repository_of(root)
     own = repository is None or (nested and repository != root.resolve())
@@ -68,6 +70,7 @@ def init(
                 for name in missing:
                     tx.write(name, _FILES[name].encode())
             commit = tx.commit
+        install(ws)
     finally:
         ws.catalog.close()
     return Initialised(root, own or bool(missing), ws.git.top, commit)

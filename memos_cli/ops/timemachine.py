@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
@@ -131,7 +129,10 @@ class _Undo:
         self.contents: dict[str, bytes | None] = {}
         self._present: dict[str, bytes | None] = {}
         for oid in oids:
-            for delta in ws.git.deltas(single_parent(ws, oid), oid):
+            deltas = ws.git.deltas(single_parent(ws, oid), oid)
+            wanted = [b for d in deltas for b in (d.before, d.after, self.now.get(d.path)) if b]
+            self._blobs = ws.git.read_blobs(wanted)
+            for delta in deltas:
                 self._take_back(delta, oid)
         self._refuse_twins()
         self._refuse_frozen()
@@ -168,9 +169,8 @@ class _Undo:
         """Undoes one commit's change of one path on top of what is decided so far."""
         ours = self._current(delta.path)
         self._present.setdefault(delta.path, ours)
-        blobs = self.ws.git.read_blobs(b for b in (delta.before, delta.after) if b)
-        before = blobs.get(delta.before) if delta.before else None
-        after = blobs.get(delta.after) if delta.after else None
+        before = self._blobs.get(delta.before) if delta.before else None
+        after = self._blobs.get(delta.after) if delta.after else None
         if ours == after:
             self.contents[delta.path] = before
         elif ours != before:
@@ -180,15 +180,12 @@ class _Undo:
         if path in self.contents:
             return self.contents[path]
         blob = self.now.get(path)
-        return self.ws.git.read_blobs([blob]).get(blob) if blob else None
+        return self._blobs.get(blob) if blob else None
 
     def _merge(self, path: str, oid: str, sides: tuple[bytes | None, ...]) -> bytes:
-        if all(side is not None for side in sides):
-            with tempfile.TemporaryDirectory() as folder:
-                places = [Path(folder) / str(i) for i in range(3)]
-                for place, side in zip(places, sides, strict=True):
-                    place.write_bytes(side or b"")
-                merged = self.ws.git.merge_text(*places)
+        ours, base, theirs = sides
+        if ours is not None and base is not None and theirs is not None:
+            merged = self.ws.git.merge_lines(base, ours, theirs)
             if merged is not None and _still_readable(path, merged):
                 return merged
         msg = f"{path} changed again after {oid[:10]}; nothing was changed."

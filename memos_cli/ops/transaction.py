@@ -25,7 +25,7 @@ from memos_cli.ops.kvsweep import after_change
 from memos_cli.ops.workspace import LOCK_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from memos_cli.ops.workspace import Workspace
 
@@ -37,8 +37,9 @@ _BATCH = 32
 class Transaction:
     """What a command will write.
 
-    Once the context has ended `commit` is the commit's id, and `replaces` says whether a memory
-    that was there before is changed or gone.
+    `merges` is a commit that becomes the second parent, `forward` one to go over to instead of
+    making one: its tree is what will be written. Once the context has ended `commit` is the
+    commit's id, and `replaces` says whether a memory that was there before is changed or gone.
     """
 
     ws: Workspace
@@ -49,6 +50,8 @@ class Transaction:
     changes: dict[str, bytes | None] = field(default_factory=dict)
     expected: dict[str, str | None] = field(default_factory=dict)
     body: list[str] = field(default_factory=list)
+    merges: str | None = None
+    forward: str | None = None
     commit: str | None = None
     replaces: bool = False
 
@@ -98,7 +101,7 @@ def change(ws: Workspace, op: str, subject: str = "") -> Iterator[Transaction]:
         recover(ws)
         tx = Transaction(ws, op, subject)
         yield tx
-        if tx.changes:
+        if tx.changes or tx.merges or tx.forward:
             tx.commit = _apply(ws, tx)
             ws.refresh([path for path in tx.changes if is_memory(path)])
             if tx.replaces:
@@ -113,12 +116,12 @@ def _apply(ws: Workspace, tx: Transaction) -> str | None:
     _refuse_overtaken(tx.expected, old)
     todo = {path: new[path] for path in new if new[path] != old[path]}
     tx.replaces = any(old[path] and is_memory(path) for path in todo)
-    if not todo:
+    if not (todo or tx.merges or tx.forward):
         return None
     note = _note_path(ws)
     try:
         _write_note(note, {"op": tx.op, "changes": {p: [old[p], todo[p]] for p in todo}})
-        made = ws.git.make_commit([Change(p, tx.changes[p]) for p in todo], tx.message(), base)
+        made = tx.forward or _make_commit(ws, tx, base, todo)
         _write_note(
             note, {"op": tx.op, "commit": made, "changes": {p: [old[p], todo[p]] for p in todo}}
         )
@@ -134,6 +137,11 @@ def _apply(ws: Workspace, tx: Transaction) -> str | None:
     ws.git.drop_temporary_ref()
     note.unlink(missing_ok=True)
     return made
+
+
+def _make_commit(ws: Workspace, tx: Transaction, base: str | None, paths: Iterable[str]) -> str:
+    parents = [oid for oid in (base, tx.merges) if oid]
+    return ws.git.make_commit([Change(p, tx.changes[p]) for p in paths], tx.message(), parents)
 
 
 def _blobs_at(ws: Workspace, commit: str | None, paths: Sequence[str]) -> dict[str, str | None]:

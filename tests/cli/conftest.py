@@ -49,3 +49,12 @@ def known(memos: Memos, vault: Path) -> Memos:
     assert vault
     memos.ok("add", "--lines", stdin=MEMORIES)
     return memos
+
+
+@pytest.fixture
+def apart(memos: Memos, vault: Path) -> str:
+    """A memory, and a branch `side` that begins behind it; its id."""
+    made = memos.add("I live in Berlin.", "--tag", "home")
+    memos.ok("branch", "side")
+    assert vault.is_dir()
+    return made

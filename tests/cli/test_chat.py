@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from memos_cli.core import codec
 from memos_cli.core.safetext import visible
 from tests.cli.conftest import CONTEXT
 from tests.harness import Memos, git, snapshot
@@ -232,3 +233,24 @@ def test_ctrl_c_stops_a_one_shot_answer_and_saves_it(chat: Memos) -> None:
 
 def test_chat_without_a_terminal_or_message_does_not_hang(chat: Memos) -> None:
     assert chat.process("chat", stdin=b"").exit_code == 2
+
+
+def test_another_branch_answers_and_learns_nothing(chat: Memos, vault: Path) -> None:
+    home = chat.add("I moved to Berlin in March.")
+    chat.ok("switch", "-c", "porto")
+    chat.ok("edit", home, "--text", "I moved to Porto in May.")
+    pinned = chat.add("Answer in Portuguese.")
+    place = next(vault.glob(f"memories/*/{pinned}*"))
+    place.write_bytes(codec.update(place.read_bytes(), pinned=True))
+    git(vault, "commit", "-qam", "pinned")
+    chat.ok("switch", "main")
+    before = snapshot(vault)
+    asked = ("chat", "I work at Initech. When did I move to Porto?", "--max-tokens", 4, "--json")
+    reply = chat.ok(*asked, "--branch", "porto").json
+    assert set(reply["memories"]) == {home, pinned}
+    assert (reply["proposed"], reply["session"], reply["commit"]) == ([], "", None)
+    assert snapshot(vault) == before
+    assert chat.ok("kv", "list", "-q").lines == []
+    assert chat("chat", "Hi", "--branch", "nowhere").exit_code == 3
+    talk = chat("chat", "--branch", "porto", tty=True)
+    assert (talk.exit_code, "memos switch" in talk.stderr) == (2, True)

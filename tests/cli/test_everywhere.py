@@ -60,6 +60,10 @@ def commands(id_: str) -> dict[str, list[str]]:
         "forget": ["forget", id_],
         "kv clear": ["kv", "clear"],
         "evolve": ["evolve"],
+        "blame": ["blame", id_],
+        "branch": ["branch"],
+        "switch": ["switch", "other"],
+        "merge": ["merge", "other"],
     }
 
 
@@ -67,15 +71,16 @@ LIGHT = list(commands(""))
 GOVERNING = ["pin", "unpin", "tag", "archive", "unarchive", "freeze", "unfreeze"]
 WRITING = [
     "init", "add", "edit", *GOVERNING, "forget", "revert", "undo", "restore", "config set",
-    "kv clear", "evolve",
+    "kv clear", "evolve", "switch", "merge",
 ]  # fmt: skip
 
 
 @pytest.fixture
 def id_(memos: Memos, vault: Path) -> str:
-    """The id of a memory with a history: added, edited."""
+    """The id of a memory with a history: added, edited; the branch `other` begins between."""
     assert vault.is_dir()
     made = memos.add("I moved to Berlin.", "--tag", "home")
+    git(vault, "branch", "other")
     memos.ok("edit", made, "--text", "I moved to Hamburg.")
     return made
 
