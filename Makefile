@@ -46,6 +46,7 @@ bench: $(VENV)/installed $(VENV)/minilm.gguf
 	  --label minilm --env MEMOS_EMBEDDER=$(CURDIR)/$(VENV)/minilm.gguf
 	$(BIN)/python bench/recall.py
 	$(BIN)/python bench/nano.py
+	$(BIN)/python bench/relation.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis dist

@@ -30,7 +30,7 @@ _OPENING: Final = re.compile(
     re.IGNORECASE,
 )
 _NEGATED: Final = re.compile(
-    r"\b(?:not|no|never|nor|without|cannot|none)\b|n['\u2019]t\b|\b(?:stopped|quit|gave up|hates?|dislikes?"
+    r"\b(?:not|no(?!\. (?:is|are|\d))|never|nor|without|cannot|none)\b|n['\u2019]t\b|\b(?:stopped|quit|gave up|hates?|dislikes?"
     r"|loathes?)\b|\bgag\b",
     re.IGNORECASE,
 )

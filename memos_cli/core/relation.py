@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core.claims import KIN, SELF, read, sorts_of, terms_of
+from memos_cli.core.duplicates import tells_apart
 from memos_cli.core.nano_words import stem
 from memos_cli.core.rejected import plain
 
@@ -74,15 +75,14 @@ class Relation(StrEnum):
 
 def relation(older: str, newer: str) -> Relation:
     """How the statement `newer` relates to the memory `older`."""
-    if plain(older) == plain(newer):
+    if plain(older) == plain(newer) and not tells_apart(older, newer):
         return Relation.SAME
     if max(len(older), len(newer)) > MAX_CHARS:
         return Relation.APART
     old, new = read(older), read(newer)
-    if plain(old.text) == plain(new.text):
-        return Relation.SAME
-    if same := _repeats(old, new):
-        return same
+    same = Relation.SAME if plain(old.text) == plain(new.text) else _repeats(old, new)
+    if same:
+        return Relation.APART if tells_apart(old.text, new.text) else same
     too_long = max(len(old.text.split()), len(new.text.split())) > MAX_WORDS
     if too_long or old.past or new.past or _TWO.search(old.text) or (new.future and not old.future):
         return Relation.APART
