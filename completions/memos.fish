@@ -242,7 +242,7 @@ complete -c memos -n '__fish_seen_subcommand_from review' -l no-color -d 'No col
 complete -c memos -n '__fish_seen_subcommand_from review' -l debug -d 'Show tracebacks and engine logs.'
 complete -c memos -n '__fish_seen_subcommand_from review' -l verbose -s v -d 'Tell more on stderr.'
 complete -c memos -n '__fish_seen_subcommand_from review' -l help -s h -d 'Show help.'
-complete -c memos -n '__fish_seen_subcommand_from evolve' -l only -x -d 'Only these of expire, supersede, merge, review, archive, promote, demote.'
+complete -c memos -n '__fish_seen_subcommand_from evolve' -l only -x -d 'Only these of expire, supersede, merge, review, withdraw, archive, promote, demote.'
 complete -c memos -n '__fish_seen_subcommand_from evolve' -l dry-run -s n -d 'Change nothing.'
 complete -c memos -n '__fish_seen_subcommand_from evolve' -l vault -s C -r -F -d 'The vault to work on.'
 complete -c memos -n '__fish_seen_subcommand_from evolve' -l as -x -d 'Who acts.'

@@ -12,7 +12,7 @@ import os
 import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from memos_cli.core import kvstate
 from memos_cli.core.kvstate import Source, State, StateError
@@ -65,9 +65,10 @@ class KvStore:
     """
 
     def __init__(self, root: Path, *, read_only: bool = False) -> None:
-        self._root, self._folder, self._read_only = root, root / FOLDER, read_only
+        self._folder, self._read_only = root / FOLDER, read_only
+        self._index = root / ".memos" / "kv.db"
         self.refused: list[tuple[str, str]] = []
-        self._db = self._open(root / ".memos" / "kv.db")
+        self._db = self._open()
         self._follow_folder()
 
     def close(self) -> None:
@@ -79,22 +80,22 @@ class KvStore:
     def rows(self) -> list[Row]:
         """Every state, the one used last first."""
         names = ", ".join(Row.__slots__)
-        found = self._db.execute(f"SELECT {names} FROM states ORDER BY used DESC")  # noqa: S608 - names of ours
+        found = self._read(f"SELECT {names} FROM states ORDER BY used DESC")  # noqa: S608 - names of ours
         return [Row(*row) for row in found]
 
     def total(self) -> int:
         """The bytes of all states."""
-        return int(self._db.execute("SELECT COALESCE(SUM(bytes), 0) FROM states").fetchone()[0])
+        return int(self._read("SELECT COALESCE(SUM(bytes), 0) FROM states")[0][0])
 
     def keys(self, fingerprint: str) -> set[str]:
         """The names of the states with this digest of a fingerprint."""
-        found = self._db.execute("SELECT key FROM states WHERE fingerprint = ?", (fingerprint,))
+        found = self._read("SELECT key FROM states WHERE fingerprint = ?", (fingerprint,))
         return {row[0] for row in found}
 
     def sources(self) -> Mapping[str, tuple[Source, ...]]:
         """The memories in each state, by the state's key."""
         found: dict[str, list[Source]] = {}
-        for key, id_, digest in self._db.execute("SELECT key, id, digest FROM sources ORDER BY id"):
+        for key, id_, digest in self._read("SELECT key, id, digest FROM sources ORDER BY id"):
             found.setdefault(key, []).append(Source(id_, digest))
         return {key: tuple(named) for key, named in found.items()}
 
@@ -172,8 +173,8 @@ class KvStore:
 
     def meta(self, key: str) -> str:
         """A noted value, "" where there is none."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return str(row[0]) if row else ""
+        rows = self._read("SELECT value FROM meta WHERE key = ?", (key,))
+        return str(rows[0][0]) if rows else ""
 
     def note(self, key: str, value: str) -> None:
         """Note a value."""
@@ -182,7 +183,7 @@ class KvStore:
 
     def uses(self) -> Mapping[str, tuple[float, float]]:
         """For each memory its decayed number of uses, and the time that number is of."""
-        return {id_: (n, at) for id_, n, at in self._db.execute("SELECT id, count, at FROM uses")}
+        return {id_: (n, at) for id_, n, at in self._read("SELECT id, count, at FROM uses")}
 
     def set_uses(self, counts: Mapping[str, tuple[float, float]]) -> None:
         """Note numbers of uses."""
@@ -203,17 +204,31 @@ class KvStore:
         if not ignore.exists():
             ignore.write_text("*\n")
 
-    def _open(self, path: Path) -> sqlite3.Connection:
+    def _read(self, query: str, values: tuple[str, ...] = ()) -> list[Any]:
+        """The rows of a query; of a damaged index, after it was made anew from the files."""
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.OperationalError:  # somebody holds it for long: as if nothing were noted
+            return [(0,)] if "SUM(" in query else []
+        except sqlite3.DatabaseError:
+            self._db.close()
+            if not self._read_only:
+                _delete(self._index)
+            self._db = self._open()
+            self._follow_folder()
+            return self._db.execute(query, values).fetchall()
+
+    def _open(self) -> sqlite3.Connection:
         if self._read_only:
             return _connect(":memory:")
         try:
-            return _connect(str(path))
-        except sqlite3.Error:
-            for suffix in ("", "-wal", "-shm", "-journal"):
-                with suppress(OSError):
-                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+            return _connect(str(self._index))
+        except sqlite3.OperationalError:
+            return _connect(":memory:")
+        except sqlite3.DatabaseError:
+            _delete(self._index)
         try:
-            return _connect(str(path))
+            return _connect(str(self._index))
         except sqlite3.Error:
             return _connect(":memory:")
 
@@ -226,11 +241,17 @@ class KvStore:
             path = there[key]
             try:
                 state, size, used = _look(path, key)
+            except FileNotFoundError:
+                continue  # another process has just removed it
             except (OSError, StateError) as error:
                 self._refuse(key, path, error)
                 continue
             with suppress(sqlite3.Error), self._db:
                 self._insert(path.parent.name, state, size, used)
+        for left in self._folder.glob("*/.*.tmp") if not self._read_only else ():
+            if not _lives(left.name):
+                with suppress(OSError):
+                    left.unlink()
 
     def _insert(self, model: str, state: State, size: int, now: float) -> None:
         self._db.execute(
@@ -294,17 +315,45 @@ def _write_all(fd: int, data: bytes | bytearray) -> None:
         view = view[os.write(fd, view) :]
 
 
+def _delete(index: Path) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        with suppress(OSError):
+            index.with_name(index.name + suffix).unlink(missing_ok=True)
+
+
+def _lives(temporary: str) -> bool:
+    """Whether the process that writes a file of that name (`.PID-KEY.tmp`) is still there."""
+    number = temporary.removeprefix(".").partition("-")[0]
+    try:
+        os.kill(int(number), 0)
+    except (ValueError, ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def _connect(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=5.0)
+    """The index, of this version's shape; one of another shape is derived data, and begun anew."""
+    db = sqlite3.connect(path, timeout=5.0, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous=OFF")  # it is made anew if a power cut damages it
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version != SCHEMA:
-            tables = db.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()
-            for (name,) in tables:
-                db.execute(f"DROP TABLE IF EXISTS {name}")  # of an older version: derived data
-            db.executescript(f"BEGIN;{_TABLES}PRAGMA user_version={SCHEMA};COMMIT;")
+        if _version(db) != SCHEMA:
+            db.execute("BEGIN IMMEDIATE")
+            if _version(db) != SCHEMA:  # else another process has just done it
+                names = db.execute("SELECT name FROM sqlite_master WHERE type='table'").fetchall()
+                for (name,) in names:
+                    db.execute(f"DROP TABLE IF EXISTS {name}")
+                for table in filter(str.strip, _TABLES.split(";")):
+                    db.execute(table)
+                db.execute(f"PRAGMA user_version={SCHEMA}")
+            db.execute("COMMIT")
+        db.isolation_level = "DEFERRED"
     except sqlite3.Error:
         db.close()
         raise
     return db
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])

@@ -203,7 +203,7 @@ def _open(
     from memos_cli.ops.chat import Conversation
     from memos_cli.ops.models import engine_log
 
-    with ChatModel(rt, ws, reuse=reuse) as model:
+    with ChatModel(rt, ws, reuse=reuse, read_only=options.dry_run) as model:
         voice = model.open(choice)
         if model.found.is_nano:
             _tell_once(rt, ws)

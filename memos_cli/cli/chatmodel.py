@@ -22,9 +22,9 @@ class ChatModel:
 
     found: Model | Remote
 
-    def __init__(self, rt: Runtime, ws: Workspace, *, reuse: bool) -> None:
+    def __init__(self, rt: Runtime, ws: Workspace, *, reuse: bool, read_only: bool = False) -> None:
         """Open nothing yet; without `reuse` every prompt is computed from its start."""
-        self._rt, self._ws, self._reuse = rt, ws, reuse
+        self._rt, self._ws, self._reuse, self._read_only = rt, ws, reuse, read_only
         self._free: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
@@ -54,7 +54,7 @@ class ChatModel:
             self.close()
             self._free, self.found = lambda: None, remote
             return ServerVoice(remote, rt.settings.value("chat.context", self._ws.config)[0])
-        wanted = how(rt.settings, self._ws.config, reuse=self._reuse)
+        wanted = how(rt.settings, self._ws.config, reuse=self._reuse, read_only=self._read_only)
         opened = ready(self._ws, chosen(rt, self._ws, choice), places(rt.settings), wanted)
         self.close()
         self._free, self.found = opened.close, opened.model

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from memos_cli.cli.memory import DryRun
-from memos_cli.cli.places import how, limits, places
+from memos_cli.cli.places import how, places
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import brief, duration, size
 from memos_cli.core.errors import MemosError, UsageError
 from memos_cli.core.evolution import STEPS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from memos_cli.core.evolution import Step
-    from memos_cli.ops.evolve import Evolved
+    from memos_cli.ops.evolve import Round
     from memos_cli.ops.workspace import Workspace
 
 _WORDS = {
     "expire": "expire", "supersede": "is replaced", "merge": "merge", "review": "ask",
-    "archive": "archive", "promote": "keep KV state", "demote": "drop KV state",
+    "withdraw": "ask no more", "archive": "archive",
+    "promote": "keep KV state", "demote": "drop KV state",
 }  # fmt: skip
 
 
@@ -43,29 +46,37 @@ def evolve(
     --dry-run prints the plan.
     """
     from memos_cli.ops.embedder import shipped_embedder
-    from memos_cli.ops.evolve import evolve as carry_out
+    from memos_cli.ops.evolve import apply, plan
 
     wanted = _steps(only)
     ws = rt.workspace()
     if not dry_run:
         ws.require_writable()
     degraded: list[str] = []
-    found = carry_out(
-        ws,
-        shipped_embedder(degraded),
-        only=wanted,
-        max_bytes=limits(rt.settings, ws.config).max_bytes,
-        dry_run=dry_run,
-    )
+    planned = plan(ws, shipped_embedder(degraded), wanted)
     for problem in degraded:
         rt.out.message(f"memos: {problem}")
-    tiers = [step for step in found.plan if step.step in {"promote", "demote"}]
-    if tiers and not dry_run:
-        _follow(rt, ws)
+    with ExitStack() as opened:
+        tiers, follow = _tiers(rt, planned, wanted, opened, dry_run=dry_run)
+        done = Done((*planned.steps, *tiers), None if dry_run else apply(planned), dry_run)
+        if not dry_run:
+            follow()
     if rt.out.structured:
-        rt.out.document(_json(found))
-        return
-    _print(rt, ws, found, dry_run=dry_run)
+        rt.out.document(_json(done))
+    elif rt.out.quiet:
+        for id_ in dict.fromkeys(id_ for step in done.steps for id_ in step.ids):
+            rt.out.data(id_)
+    else:
+        _print(rt, ws, done)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A round with its KV states: the steps, the commit if there is one, whether it was a look."""
+
+    steps: tuple[Step, ...]
+    commit: str | None
+    dry_run: bool
 
 
 def _steps(only: str | None) -> Collection[str]:
@@ -79,34 +90,42 @@ def _steps(only: str | None) -> Collection[str]:
     return wanted
 
 
-def _follow(rt: Runtime, ws: Workspace) -> None:
-    """Make and drop the KV states that the scheduler chose. The commit stands without them."""
+def _tiers(
+    rt: Runtime, planned: Round, wanted: Collection[str], opened: ExitStack, *, dry_run: bool
+) -> tuple[tuple[Step, ...], Callable[[], object]]:
+    """What becomes of the KV states, and what does it. The commit stands without them."""
     from memos_cli.cli.model import chosen, server_named
     from memos_cli.ops.chatvoice import ready
-    from memos_cli.ops.kvbuild import Wanted, build
+    from memos_cli.ops.evolve import TIERS, tiers
+    from memos_cli.ops.kvbuild import follow
 
+    ws = rt.opened
+    off = not TIERS & set(wanted) or not (ws.root / "kv").is_dir()
     try:
-        if server_named(rt, ws):
-            return
-        model = chosen(rt, ws)
-        with ready(ws, model, places(rt.settings), how(rt.settings, ws.config)) as opened:
-            if opened.activation is not None:
-                build(ws, opened, Wanted())
+        if off or server_named(rt, ws):
+            return (), lambda: None
+        opened_as = how(rt.settings, ws.config, read_only=dry_run)
+        model = opened.enter_context(ready(ws, chosen(rt, ws), places(rt.settings), opened_as))
+        if model.activation is None:
+            return (), lambda: None
+        steps, schedule = tiers(model, planned, wanted)
     except MemosError as error:
-        rt.out.message(f"memos: The KV states were left as they are: {error.message}")
+        rt.out.message(f"memos: The KV states are left as they are: {error.message}")
+        return (), lambda: None
+    return steps, lambda: follow(ws, model, schedule)
 
 
-def _print(rt: Runtime, ws: Workspace, found: Evolved, *, dry_run: bool) -> None:
-    if not found.plan:
+def _print(rt: Runtime, ws: Workspace, done: Done) -> None:
+    if not done.steps:
         rt.out.message("All is in order; there is nothing to do.")
         return
-    rows = [_row(rt, ws, step) for step in found.plan]
+    rows = [_row(rt, ws, step) for step in done.steps]
     rt.out.table(["step", "memories", "into", "why", "saves", "bytes"], rows)
-    if dry_run:
+    if done.dry_run:
         rt.out.message("Nothing was changed; without --dry-run this is one commit.")
-    elif found.commit:
-        rt.out.message(f"{found.commit[:10]}; `memos revert {found.commit[:10]}` takes it back.")
-    if any(step.step == "review" for step in found.plan) and not dry_run:
+    elif done.commit:
+        rt.out.message(f"{done.commit[:10]}; `memos revert {done.commit[:10]}` takes it back.")
+    if not done.dry_run and any(step.step == "review" for step in done.steps):
         rt.out.message("`memos review` asks about what could not be decided.")
 
 
@@ -124,15 +143,15 @@ def _row(rt: Runtime, ws: Workspace, step: Step) -> list[str]:
     ]
 
 
-def _json(found: Evolved) -> dict[str, Any]:
+def _json(done: Done) -> dict[str, Any]:
     return {
         "plan": [
             {
                 "step": step.step, "ids": list(step.ids), "into": step.into or None,
                 "reason": step.reason, "saves_s": round(step.saves_s, 4), "bytes": step.bytes,
             }
-            for step in found.plan
+            for step in done.steps
         ],
-        "applied": found.applied,
-        "commit": found.commit,
+        "applied": not done.dry_run,
+        "commit": done.commit,
     }  # fmt: skip

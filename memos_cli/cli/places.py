@@ -50,7 +50,13 @@ def limits(settings: Settings, config: Mapping[str, Any]) -> Limits:
     )
 
 
-def how(settings: Settings, config: Mapping[str, Any], *, reuse: bool = True) -> How:
+def how(
+    settings: Settings,
+    config: Mapping[str, Any],
+    *,
+    reuse: bool = True,
+    read_only: bool = False,
+) -> How:
     """How the settings have a chat model opened."""
     from memos_cli.ops.chatvoice import How
 
@@ -59,6 +65,7 @@ def how(settings: Settings, config: Mapping[str, Any], *, reuse: bool = True) ->
         kv_type=settings.value("activation.kv_type", config)[0],
         limits=limits(settings, config),
         reuse=reuse,
+        read_only=read_only,
     )
 
 

@@ -76,7 +76,7 @@ def _list(rt: Runtime, waiting: list[Cube]) -> None:
                 str(c.kind),
                 local_time(c.created, rt.out),
                 c.source,
-                one_line(c.text),
+                _told(rt, c),
                 _replaced(rt, c),
             ]
             for c in waiting
@@ -84,11 +84,22 @@ def _list(rt: Runtime, waiting: list[Cube]) -> None:
         rt.out.table(["id", "kind", "when", "source", "text", "replaces"], rows)
 
 
+def _told(rt: Runtime, cube: Cube) -> str:
+    """What a proposal would have remembered; of a question of `evolve` the newer memory."""
+    from memos_cli.core.evolution import is_question
+    from memos_cli.ops.review import rivals_of
+
+    pair = rivals_of(rt.opened, cube) if is_question(cube) else None
+    return one_line(pair[1].text if pair else cube.text)
+
+
 def _replaced(rt: Runtime, cube: Cube) -> str:
     """The memories in whose place a proposal would come."""
+    from memos_cli.core.evolution import is_question
     from memos_cli.ops.learn import in_force
 
-    old = in_force(rt.opened, cube.supersedes)
+    ids = cube.supersedes[:1] if is_question(cube) else cube.supersedes
+    old = in_force(rt.opened, ids)
     return "; ".join(f"{short_id(rt.opened, c.id)} {one_line(c.text)}" for c in old)
 
 
@@ -117,7 +128,7 @@ def _ask(rt: Runtime, waiting: list[Cube]) -> _Asked:
     rt.out.message(f"{len(waiting)} proposed. {_KEYS}.")
     for number, cube in enumerate(waiting, 1):
         head = rt.out.styled(f"{number}/{len(waiting)} {cube.kind}", "dim")
-        rt.out.raw(f"{head}  {rt.out.styled(one_line(cube.text), 'bold')}")
+        rt.out.raw(f"{head}  {rt.out.styled(_told(rt, cube), 'bold')}")
         if old := _replaced(rt, cube):
             rt.out.raw(f"     would replace {old}")
         while True:

@@ -7,11 +7,12 @@ after its own steps were carried out is empty. What a step does to the files is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core.cube import Kind, State
+from memos_cli.core.lifecycle import Cause, moved
 from memos_cli.core.relation import Relation
 
 if TYPE_CHECKING:
@@ -20,10 +21,18 @@ if TYPE_CHECKING:
 
     from memos_cli.core.cube import Cube
 
-STEPS: Final = ("expire", "supersede", "merge", "review", "archive", "promote", "demote")
+STEPS: Final = (
+    "expire", "supersede", "merge", "review", "withdraw", "archive", "promote", "demote",
+)  # fmt: skip
 """In the order in which they are carried out: what was replaced is not merged any more."""
 COMPARED: Final = frozenset({Kind.FACT, Kind.PREFERENCE, Kind.INSTRUCTION, Kind.EVENT})
 """The kinds that are compared; turns of conversations and documents may say things again."""
+ALIKE: Final = (
+    "namespace", "kind", "sensitivity", "speaker", "valid_from", "valid_until", "expires",
+)  # fmt: skip
+"""What two memories must have in common to become one."""
+ENDS: Final = {"expire": State.EXPIRED, "archive": State.ARCHIVED}
+SOURCE: Final = "evolve"
 KEEP_DAYS: Final = 180.0
 FADING: Final = frozenset({Kind.FACT, Kind.EVENT, Kind.EPISODE})
 """The kinds that fade when nothing uses them; wishes, instructions and documents are kept."""
@@ -67,8 +76,8 @@ class Known:
     """What a plan is made from.
 
     `watched` is how long this machine has noted uses: what it has not watched long enough is not
-    archived for want of them. `proposed` are the pairs (older, newer) that already wait for review,
-    or that a person has decided to leave as they are.
+    archived for want of them. `decided` are the pairs (older, newer) that a person has decided to
+    leave as they are.
     """
 
     cubes: Mapping[str, Cube]
@@ -76,11 +85,14 @@ class Known:
     uses: Mapping[str, Used] = field(default_factory=dict)
     pairs: Sequence[Pair] = ()
     watched: timedelta = timedelta(0)
-    proposed: Collection[tuple[str, str]] = ()
+    decided: Collection[tuple[str, str]] = ()
 
 
 def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
-    """The steps of a round, in the order of `STEPS`; of each memory at most one."""
+    """The steps of a round, in the order of `STEPS`; of each memory at most one.
+
+    Carried out, they may make room for more, which another `plan` of what is then known finds.
+    """
     steps: list[Step] = []
     gone: set[str] = set()
     for name, make in (
@@ -88,6 +100,7 @@ def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
         ("supersede", _superseded),
         ("merge", _merged),
         ("review", _undecided),
+        ("withdraw", _withdrawn),
         ("archive", _faded),
     ):
         if name in only:
@@ -98,8 +111,50 @@ def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+def after(cubes: Mapping[str, Cube], step: Step) -> dict[str, Cube]:
+    """The memories that a step changes, as they are then; one that it removes is not among them.
+
+    Raises RefusedError where the table of states does not allow it.
+    """
+    ids = step.ids
+    if step.step in ENDS:
+        return {id_: moved(cubes[id_], ENDS[step.step], Cause.EVOLVE) for id_ in ids}
+    changed: dict[str, Cube] = {}
+    if step.step == "supersede":
+        changed = {id_: replace(cubes[id_], superseded_by=step.into) for id_ in ids}
+        stands = cubes[step.into]
+        if stands.state is not State.FROZEN:  # the others name it, which is enough
+            both = _union(stands.supersedes, ids)
+            changed[step.into] = replace(stands, supersedes=both)
+    elif step.step == "merge":
+        others = [cubes[id_] for id_ in ids]
+        for cube in others:
+            merged = moved(cube, State.MERGED, Cause.EVOLVE)
+            changed[cube.id] = replace(merged, superseded_by=step.into)
+        changed[step.into] = _joined(cubes[step.into], others)
+    return changed
+
+
+def _joined(kept: Cube, others: Sequence[Cube]) -> Cube:
+    """The memory that stays, with what it takes over from those that say the same."""
+    every = [kept, *others]
+    origins = [(cube.id, *cube.derived_from) for cube in others]
+    return replace(
+        kept,
+        tags=_union(*(cube.tags for cube in every)),
+        links=_union(*(cube.links for cube in every)),
+        derived_from=_union(kept.derived_from, *origins),
+        supersedes=_union(*(cube.supersedes for cube in every)),
+        priority=max(cube.priority for cube in every),
+    )
+
+
+def _union(*groups: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item for group in groups for item in group))
+
+
 def comparable(cubes: Iterable[Cube], now: datetime) -> list[Cube]:
-    """The memories that may be the same, or may replace one another; oldest first."""
+    """The memories in force that may be the same, or may replace one another; oldest first."""
     found = [
         cube
         for cube in cubes
@@ -107,13 +162,20 @@ def comparable(cubes: Iterable[Cube], now: datetime) -> list[Cube]:
         and cube.kind in COMPARED
         and not cube.superseded_by
         and not over(cube, now)
+        and not (cube.valid_from and cube.valid_from > now)
     ]
     return sorted(found, key=_age)
 
 
 def over(cube: Cube, now: datetime) -> bool:
     """Whether its time is up."""
-    return any(end is not None and end <= now for end in (cube.expires, cube.valid_until))
+    return any(end is not None and end <= now for end in _ends(cube))
+
+
+def is_question(cube: Cube) -> bool:
+    """Whether it is a proposal of `evolve`, which of two memories holds."""
+    pair = len(cube.supersedes) == 2  # noqa: PLR2004 - two
+    return cube.state is State.GENERATED and cube.source == SOURCE and pair
 
 
 def kept_for(used: Used) -> timedelta:
@@ -129,14 +191,19 @@ def _age(cube: Cube) -> tuple[datetime, str]:
     return cube.created, cube.id
 
 
+def _ends(cube: Cube) -> tuple[datetime | None, datetime | None]:
+    return cube.expires, cube.valid_until
+
+
 def _expired(known: Known, _gone: set[str]) -> list[Step]:
     live = {State.ACTIVATED, State.GENERATED}
     found = [c for c in known.cubes.values() if c.state in live and over(c, known.now)]
-    return [
-        Step("expire", (cube.id,), f"{'it was kept until' if cube.expires else 'it held until'} "
-             f"{min(t for t in (cube.expires, cube.valid_until) if t):%Y-%m-%d}")
-        for cube in sorted(found, key=_age)
-    ]  # fmt: skip
+    steps = []
+    for cube in sorted(found, key=_age):
+        end = min(t for t in _ends(cube) if t)
+        how = "kept" if end == cube.expires else "true"
+        steps.append(Step("expire", (cube.id,), f"it was {how} until {end:%Y-%m-%d}"))
+    return steps
 
 
 def _superseded(known: Known, gone: set[str]) -> list[Step]:
@@ -146,7 +213,7 @@ def _superseded(known: Known, gone: set[str]) -> list[Step]:
         if pair.relation is not Relation.REPLACES or {pair.older, pair.newer} & gone:
             continue
         older, newer = known.cubes[pair.older], known.cubes[pair.newer]
-        if not _may_go(older):
+        if not _may_replace(older, newer):
             continue
         if older.id not in latest or _age(newer) > _age(latest[older.id]):
             latest[older.id] = newer
@@ -157,39 +224,48 @@ def _superseded(known: Known, gone: set[str]) -> list[Step]:
 
 
 def _merged(known: Known, gone: set[str]) -> list[Step]:
-    """Memories that say the same become one: the pinned one, else the newest."""
-    steps = []
-    for ids in _groups(known, gone):
-        cubes = [known.cubes[id_] for id_ in ids]
-        ranked = sorted(cubes, key=lambda cube: (cube.pinned, *_age(cube)), reverse=True)
-        others = tuple(cube.id for cube in reversed(ranked[1:]))
-        steps.append(Step("merge", others, "they say the same", into=ranked[0].id))
-    return sorted(steps, key=lambda step: step.into)
+    """Memories that say the same become one: the pinned one, else the newest.
 
-
-def _groups(known: Known, gone: set[str]) -> list[set[str]]:
-    """The ids of memories that say the same, two or more each."""
-    groups: dict[str, set[str]] = {}
+    Sameness need not carry over: each must say the same as the one that stays.
+    """
+    same: dict[str, set[str]] = {}
     for pair in known.pairs:
         ids = (pair.older, pair.newer)
         if pair.relation is Relation.SAME and not set(ids) & gone and _mergeable(known, ids):
-            joined = set(ids).union(*(groups.get(id_, ()) for id_ in ids))
-            groups |= dict.fromkeys(joined, joined)
-    return [group for id_, group in groups.items() if id_ == min(group)]
+            for one, other in (ids, ids[::-1]):
+                same.setdefault(one, set()).add(other)
+    steps, taken = [], set[str]()
+    ranked = sorted((known.cubes[id_] for id_ in same), key=lambda c: (c.pinned, *_age(c)))
+    for cube in reversed(ranked):
+        free = [known.cubes[id_] for id_ in same[cube.id] - taken]
+        others = tuple(c.id for c in sorted(free, key=_age) if not c.pinned)
+        if others and cube.id not in taken:
+            taken |= {cube.id, *others}
+            steps.append(Step("merge", others, "they say the same", into=cube.id))
+    return steps
 
 
 def _undecided(known: Known, gone: set[str]) -> list[Step]:
     """Pairs that cannot both be true while nothing tells which holds: a person decides."""
-    steps, asked = [], set(known.proposed)
+    asked = {tuple(c.supersedes) for c in known.cubes.values() if is_question(c)}
+    steps = []
     for pair in sorted(known.pairs, key=lambda pair: (pair.older, pair.newer)):
         ids = (pair.older, pair.newer)
-        if pair.relation is not Relation.MAY_REPLACE or set(ids) & gone or ids in asked:
-            continue
-        if _may_go(known.cubes[pair.older]):
-            gone |= set(ids)
-            reason = "they may not both hold, and nothing tells which does"
-            steps.append(Step("review", (pair.older,), reason, into=pair.newer))
+        rivals = pair.relation is Relation.MAY_REPLACE and not set(ids) & gone
+        if rivals and ids not in asked and ids not in known.decided:
+            older, newer = (known.cubes[id_] for id_ in ids)
+            if _may_replace(older, newer):
+                reason = "they may not both hold, and nothing tells which does"
+                steps.append(Step("review", (pair.older,), reason, into=pair.newer))
     return steps
+
+
+def _withdrawn(known: Known, gone: set[str]) -> list[Step]:
+    """Questions about memories that are no longer there, or no longer in force."""
+    open_ = {cube.id for cube in comparable(known.cubes.values(), known.now)} - gone
+    stale = [c for c in known.cubes.values() if is_question(c) and not set(c.supersedes) <= open_]
+    reason = "what it asks about is no longer in force"
+    return [Step("withdraw", (cube.id,), reason) for cube in sorted(stale, key=_age)]
 
 
 def _faded(known: Known, gone: set[str]) -> list[Step]:
@@ -207,12 +283,19 @@ def _faded(known: Known, gone: set[str]) -> list[Step]:
     return [Step("archive", (c.id,), why) for c, why in sorted(found, key=lambda f: _age(f[0]))]
 
 
-def _may_go(cube: Cube) -> bool:
-    return cube.state is State.ACTIVATED and not cube.pinned and not cube.superseded_by
+def _may_replace(older: Cube, newer: Cube) -> bool:
+    """Whether one may go for the other, as far as governance and times tell.
+
+    What holds only for a while takes no place for good, and what one person says not another's.
+    """
+    free = older.state is State.ACTIVATED and not older.pinned and not older.superseded_by
+    lasting = not any(_ends(newer)) or _ends(older) == _ends(newer)
+    return free and lasting and older.speaker == newer.speaker
 
 
 def _mergeable(known: Known, ids: tuple[str, str]) -> bool:
-    """Frozen memories are not merged, nor two pinned ones, nor those of two owners or kinds."""
+    """Frozen memories are not merged, nor what differs in more than its words."""
     a, b = (known.cubes[id_] for id_ in ids)
-    alike = (a.namespace, a.kind, a.sensitivity) == (b.namespace, b.kind, b.sensitivity)
-    return alike and State.FROZEN not in {a.state, b.state} and not (a.pinned and b.pinned)
+    alike = all(getattr(a, name) == getattr(b, name) for name in ALIKE)
+    once = a.kind is not Kind.EVENT or a.created.date() == b.created.date()
+    return alike and once and State.FROZEN not in {a.state, b.state}

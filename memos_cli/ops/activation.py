@@ -108,7 +108,7 @@ class Activation:
 
     def keep(self, prompt: Prompt, length: int, sources: Sequence[Source], label: str) -> bool:
         """Store the start of `prompt` of that length, if it is held and not there yet."""
-        key = self._key(prompt, length)
+        key = self.key(prompt, length)
         if key in self._keys:
             return False
         payload = self.engine.snapshot(prompt, length)
@@ -126,14 +126,14 @@ class Activation:
 
     def has(self, prompt: Prompt, length: int) -> bool:
         """Whether the start of `prompt` of that length is stored."""
-        return self._key(prompt, length) in self._keys
+        return self.key(prompt, length) in self._keys
 
     def labelled(self, label: str) -> tuple[str, ...]:
         """The keys of the states of this model with a label."""
         return tuple(r.key for r in self.store.rows() if r.label == label and r.key in self._keys)
 
     def drop(self, keys: Sequence[str]) -> None:
-        """Delete states."""
+        """Delete states; those that are gone already do no harm."""
         self.store.remove(keys)
         self._keys.difference_update(keys)
 
@@ -147,7 +147,7 @@ class Activation:
         from memos_cli.ops.composition import first_tokens
 
         stored: list[tuple[bytearray, int] | None] = []
-        for key, note in zip(self._note_keys(prompt, base), prompt.notes, strict=True):
+        for key, note in zip(self.note_keys(prompt, base), prompt.notes, strict=True):
             found = self.store.fetch(self.model, key) if key in self._keys else None
             self._refusals()
             stored.append((found[1], found[2]) if found else None)
@@ -159,7 +159,7 @@ class Activation:
         self, prompt: Prompt, join: Join, sources: Sequence[Source | None], *, every: bool = False
     ) -> int:
         """Store the notes that were computed alone and earn it (or all); returns how many."""
-        base_key = self._key(prompt, join.base)
+        base_key = self.key(prompt, join.base)
         kept = 0
         for number, payload in join.alone.items():
             note, source = prompt.notes[number], sources[number]
@@ -183,7 +183,7 @@ class Activation:
 
     def has_note(self, prompt: Prompt, number: int) -> bool:
         """Whether that note is stored as computed on the fixed block of `prompt`."""
-        return self._note_keys(prompt, prompt.cuts[0])[number] in self._keys
+        return self.note_keys(prompt, prompt.cuts[0])[number] in self._keys
 
     def build_note(self, prompt: Prompt, number: int, source: Source) -> bool:
         """Compute that note on the fixed block of `prompt`, and store it."""
@@ -198,9 +198,10 @@ class Activation:
     # -- the scheduler ---------------------------------------------------------------------------
 
     def used(self, ids: Sequence[str]) -> None:
-        """Note that these memories stood in a prompt."""
-        access.note(self.ws, "chat", ids, self.ws.now())
-        self._uses = fold(self.ws, self.store)
+        """Count that these memories stand in a prompt; the access log tells it the next process."""
+        for id_ in ids:
+            before = self._uses.get(id_, Use(id_))
+            self._uses[id_] = replace(before, count=before.count + 1, idle_s=0.0)
 
     def earns(self, id_: str, tokens: int) -> bool:
         """Whether a state of this memory, whose prefill was just computed, is worth keeping."""
@@ -222,11 +223,13 @@ class Activation:
 
     # -- inside ----------------------------------------------------------------------------------
 
-    def _key(self, prompt: Prompt, length: int) -> str:
+    def key(self, prompt: Prompt, length: int) -> str:
+        """The name of the state of the start of `prompt` of that length."""
         return kvstate.key_of(self._fingerprint, "", prompt.tokens[:length], prompt.ends_to(length))
 
-    def _note_keys(self, prompt: Prompt, base: int) -> list[str]:
-        base_key = self._key(prompt, base)
+    def note_keys(self, prompt: Prompt, base: int) -> list[str]:
+        """The names of the states of its notes, computed on its first `base` tokens."""
+        base_key = self.key(prompt, base)
         return [
             kvstate.key_of(self._fingerprint, base_key, prompt.tokens[n.start : n.end],
                            (n.end - n.start,))
@@ -261,6 +264,8 @@ class Activation:
 
     def _put(self, state: State, payload: bytearray) -> bool:
         now = self.ws.now().timestamp()
+        if len(payload) > self.limits.max_bytes:
+            return False
         size = self.store.put(self.model, state, payload, now)
         if not size:
             return False
@@ -272,11 +277,16 @@ class Activation:
         return state.key not in gone
 
 
-def open_activation(ws: Workspace, engine: Engine, model: str, limits: Limits) -> Activation:
-    """The states of a model in a vault; those of changed memories and other engines are gone."""
+def open_activation(
+    ws: Workspace, engine: Engine, model: str, limits: Limits, *, read_only: bool = False
+) -> Activation:
+    """The states of a model in a vault; those of changed memories and other engines are gone.
+
+    With `read_only` they are used, and nothing is written.
+    """
     from memos_cli.backends.kvstore import KvStore
 
-    store = KvStore(ws.root, read_only=ws.read_only)
+    store = KvStore(ws.root, read_only=read_only or ws.read_only)
     sweep(ws, store)
     activation = Activation(ws, store, engine, model, limits)
     sweep_others(store, model, activation.digest)

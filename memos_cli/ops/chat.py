@@ -16,7 +16,7 @@ from memos_cli.core.query import Recalled as Found
 from memos_cli.core.rejected import FILE as REJECTED
 from memos_cli.core.rejected import is_rejected
 from memos_cli.core.session import Said, source_of
-from memos_cli.ops import learn
+from memos_cli.ops import access, learn
 from memos_cli.ops.embedder import shipped_embedder
 from memos_cli.ops.learn import Known, Lesson
 from memos_cli.ops.recall import Searcher
@@ -162,6 +162,8 @@ class Conversation:
                  self.model, interrupted=answer.interrupted),
         )  # fmt: skip
         learnt, commit = self._save(stored, said, lessons)
+        if not self.options.dry_run:
+            access.note(self.ws, "chat", answer.memories, self.ws.now())
         return Reply(
             answer=answer.text,
             session=stored.session.name if self.options.save and not self.options.at else "",
@@ -187,7 +189,7 @@ class Conversation:
         turns = [Turn(t.role, t.text) for t in self.stored.session.turns]
         pinned = self._open_searcher().pinned() if self.options.memory else []
         asked = Asked((), pinned, turns, self._embedder)
-        self._voice.rest(asked, self.options.manner, self.stored.session.name, should_stop)
+        self._voice.rest(asked, self.options.manner, self.stored.path, should_stop)
 
     def search(self, text: str) -> tuple[Recalled, ...]:
         """What recall finds for `text`, pinned memories not among it."""
@@ -201,7 +203,7 @@ class Conversation:
         # Weak candidates too: what a person asks often shares no word with its answer, and the
         # model tells better than a threshold which line it is.
         query = Query(text=text, k=self.options.k, min_score=0.0, at=self.options.at)
-        found = searcher.search(query) if query.k else Found(query, None, ())
+        found = searcher.search(query, noted=False) if query.k else Found(query, None, ())
         pinned = searcher.pinned(self.options.at)
         names = {cube.id for cube in pinned}
         past = found.time is not None or analysis.asks_past(text)

@@ -28,13 +28,15 @@ RUNNING: Final = frozenset({"recurrent", "hybrid"})
 class How:
     """How a model is opened: tokens of context, KV type, what KV states may take.
 
-    Without `reuse` every prompt is computed from its start, and no state is read or kept.
+    Without `reuse` every prompt is computed from its start, and no state is read or kept; with
+    `read_only` none is kept.
     """
 
     context: int
     kv_type: str = "f16"
     limits: Limits = field(default_factory=Limits)
     reuse: bool = True
+    read_only: bool = False
 
 
 @dataclass(slots=True)
@@ -81,7 +83,7 @@ def ready(ws: Workspace, model: Model, places: Places, how: How) -> Ready:
         why = f"{model.name} has a running state, which cannot be cut."
     elif not how.limits.max_bytes:
         why = "`activation.max_bytes` is 0."
-    activation = None if why else _activation(ws, model, engine, places, how.limits)
+    activation = None if why else _activation(ws, model, engine, places, how)
     return Ready(model, engine, voice_of(model, engine, activation), activation, why)
 
 
@@ -99,9 +101,10 @@ def known_loss(activation: Activation, places: Places) -> list[Loss]:
 
 
 def _activation(
-    ws: Workspace, model: Model, engine: Engine, places: Places, limits: Limits
+    ws: Workspace, model: Model, engine: Engine, places: Places, how: How
 ) -> Activation:
-    activation = open_activation(ws, engine, gguf.digest(model.info.path, facts_of(places)), limits)
+    limits, digest = how.limits, gguf.digest(model.info.path, facts_of(places))
+    activation = open_activation(ws, engine, digest, limits, read_only=how.read_only)
     if model.is_nano or not engine.can_join():
         return activation  # the small model judges one memory at a time: nothing is joined
     if limits.compose == "always":

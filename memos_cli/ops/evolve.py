@@ -1,114 +1,135 @@
 """`evolve`: one round of the lifecycle. Planned as a whole, carried out as one commit.
 
 The KV states are machine-local and no part of the commit; they follow after it (`promote`,
-`demote`), chosen by the scheduler of activation memory.
+`demote`), as the scheduler of activation memory chooses for the memories as they are then.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from memos_cli.core import claims, codec, evolution, tiering
-from memos_cli.core.cube import Cube, State, new_id, path_of
+from memos_cli.core.cube import RECALLED_STATES, Cube, State, new_id, path_of
+from memos_cli.core.duplicates import same_fact
+from memos_cli.core.errors import MemosError
 from memos_cli.core.evolution import STEPS, Known, Pair, Step, Used
-from memos_cli.core.lifecycle import Cause, moved
-from memos_cli.core.packing import estimate
 from memos_cli.core.rejected import FILE as REJECTED
 from memos_cli.core.rejected import is_rejected, rivals
 from memos_cli.core.relation import Relation, relation
 from memos_cli.core.tiering import Use
 from memos_cli.ops import access
-from memos_cli.ops.activation import MEMORY, fold, speed_of
-from memos_cli.ops.kvsweep import source_of
+from memos_cli.ops.activation import MEMORY, fold
+from memos_cli.ops.kvbuild import Schedule, schedule
 from memos_cli.ops.transaction import change
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from memos_cli.core.tiering import Speed
+    from memos_cli.ops.chatvoice import Ready
     from memos_cli.ops.embedder import Embedder
+    from memos_cli.ops.kvbuild import Todo
     from memos_cli.ops.transaction import Transaction
     from memos_cli.ops.workspace import Workspace
 
 NEAR: Final = 12  # memories each one is compared with, a way of asking
 BLOCK: Final = 1024  # rows of vectors multiplied at once
 TIERS: Final = frozenset({"promote", "demote"})
-ENDS: Final = {"expire": State.EXPIRED, "archive": State.ARCHIVED}
-SOURCE: Final = "evolve"
+MOST_PASSES: Final = 12  # of planning: each takes memories out of force, so few are needed
 
 
 @dataclass(frozen=True, slots=True)
-class Evolved:
-    """The plan of a round, whether it was carried out, and its commit (None: nothing to commit)."""
+class Round:
+    """What a round would do: its steps, the memories as they are after it, the ids it changes."""
 
-    plan: tuple[Step, ...]
-    applied: bool
-    commit: str | None = None
+    vault: _Vault
+    steps: tuple[Step, ...]
+    cubes: Mapping[str, Cube]
+
+    @property
+    def changed(self) -> frozenset[str]:
+        """The ids of the memories that would not be as they were."""
+        before = self.vault.cubes
+        return frozenset(id_ for id_, cube in before.items() if self.cubes.get(id_) != cube)
 
 
-def evolve(
-    ws: Workspace,
-    embedder: Embedder,
-    *,
-    only: Collection[str] = STEPS,
-    relate: Callable[[str, str], str] | None = None,
-    max_bytes: int = 0,
-    dry_run: bool = False,
-) -> Evolved:
-    """One round. With `dry_run` the plan alone; the vault stays byte-identical.
+def plan(ws: Workspace, embedder: Embedder, only: Collection[str] = STEPS) -> Round:
+    """One round but for its KV states; nothing is written.
 
-    `relate` asks a model how the newer of two texts relates to the older, where rules leave room;
-    what it says is never carried out by itself but put up for review. `max_bytes` is the budget of
-    KV states. Raises what `change` raises; then nothing has changed.
+    It is planned until nothing is left to do, so that a round right after it is empty.
     """
-    known, data = _known(ws, embedder, relate)
-    steps = evolution.plan(known, only)
-    if TIERS & set(only):
-        steps += tuple(s for s in _tiers(ws, known, steps, max_bytes) if s.step in only)
-    commit = None
-    lasting = [step for step in steps if step.step not in TIERS]
-    if lasting and not dry_run:
-        with change(ws, "evolve", _subject(lasting)) as tx:
-            tx.body = [_line(known.cubes, step) for step in lasting]
-            for step in lasting:
-                _carry_out(tx, known.cubes, data, step)
-            tx.ids = list(dict.fromkeys(tx.ids))
-        commit = tx.commit
-    return Evolved(steps, applied=not dry_run, commit=commit)
+    vault, judge = _Vault(ws), _Judge(ws, embedder)
+    cubes, steps = dict(vault.cubes), list[Step]()
+    for _ in range(MOST_PASSES):
+        made = evolution.plan(vault.known(cubes, judge), only)
+        steps += made
+        if all(step.step == "review" for step in made):
+            break
+        for step in made:
+            cubes |= evolution.after(cubes, step)
+            if step.step == "withdraw":
+                for id_ in step.ids:
+                    del cubes[id_]
+    return Round(vault, tuple(dict.fromkeys(steps)), cubes)
+
+
+def apply(planned: Round) -> str | None:
+    """Carry out a round as one commit; returns it, None where there is nothing to commit.
+
+    Raises what `change` raises; then nothing has changed.
+    """
+    return _write(planned) if planned.steps else None
 
 
 # -- what is known --------------------------------------------------------------------------------
 
 
-def _known(
-    ws: Workspace, embedder: Embedder, relate: Callable[[str, str], str] | None
-) -> tuple[Known, dict[str, tuple[str, bytes]]]:
-    """All that a plan is made from, and for each memory its path and bytes."""
-    cubes: dict[str, Cube] = {}
-    data: dict[str, tuple[str, bytes]] = {}
-    for entry in ws.catalog.entries():
-        if entry.error is None and entry.id and entry.id not in cubes:
-            raw = ws.files.read(entry.path)
-            cubes[entry.id], data[entry.id] = codec.parse(raw), (entry.path, raw)
-    uses, began = _uses(ws)
-    now = ws.now()
-    open_ = evolution.comparable(cubes.values(), now)
-    pairs = list(judged(ws, open_, embedder, relate))
-    rejected = ws.files.read_or_none(REJECTED)
-    known = Known(
-        cubes=cubes,
-        now=now,
-        uses=uses,
-        pairs=pairs,
-        watched=now - began if began else timedelta(0),
-        proposed=_proposed(cubes, pairs, rejected),
-    )
-    return known, data
+@dataclass(slots=True)
+class _Vault:
+    """The memories as they lie there: their cubes, paths and bytes, and how they were used.
+
+    What cannot be read is left out: it is reported elsewhere, and never taken for gone.
+    """
+
+    ws: Workspace
+    cubes: dict[str, Cube] = field(default_factory=dict)
+    data: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for entry in self.ws.catalog.entries():
+            if entry.error is None and entry.id and entry.id not in self.cubes:
+                try:
+                    raw = self.ws.files.read(entry.path)
+                    cube = codec.parse(raw)
+                except (OSError, MemosError, codec.CodecError):
+                    continue
+                self.cubes[cube.id], self.data[cube.id] = cube, (entry.path, raw)
+
+    def known(self, cubes: Mapping[str, Cube], judge: _Judge) -> Known:
+        """All that a plan is made from, with the memories as they are by now."""
+        uses, began = _uses(self.ws)
+        now = self.ws.now()
+        pairs = judge.pairs(evolution.comparable(cubes.values(), now))
+        rejected = self.ws.files.read_or_none(REJECTED)
+        return Known(
+            cubes=cubes,
+            now=now,
+            uses=uses,
+            pairs=pairs,
+            watched=now - began if began else timedelta(0),
+            decided={
+                (p.older, p.newer)
+                for p in pairs
+                if p.relation is Relation.MAY_REPLACE
+                and is_rejected(rejected, rivals(cubes[p.older], cubes[p.newer]))
+            },
+        )
 
 
 def _uses(ws: Workspace) -> tuple[dict[str, Used], datetime | None]:
@@ -128,29 +149,48 @@ def _uses(ws: Workspace) -> tuple[dict[str, Used], datetime | None]:
     return {id_: Used(n, last[id_]) for id_, n in times.items()}, began
 
 
-def judged(
-    ws: Workspace,
-    cubes: Sequence[Cube],
-    embedder: Embedder,
-    relate: Callable[[str, str], str] | None,
-) -> Iterator[Pair]:
-    """The pairs of `cubes` (oldest first) that are near, and are not simply apart."""
-    candidates = sorted(_near(cubes, embedder))
-    with ws.progress("Comparing memories", len(candidates)) as advance:
-        for number, (i, j) in enumerate(candidates):
-            if number % 256 == 0:
-                advance(min(256, len(candidates) - number))
-            older, newer = cubes[i], cubes[j]
-            found = relation(older.text, newer.text)
-            if found is Relation.MAY_REPLACE and relate is not None:
-                said = relate(older.text, newer.text)
-                found = Relation.MAY_REPLACE if said == "contradicts" else Relation.APART
-            if found in {Relation.SAME, Relation.REPLACES, Relation.MAY_REPLACE}:
-                yield Pair(older.id, newer.id, found)
+class _Judge:
+    """Judges pairs of memories by rules, each pair of texts once."""
+
+    def __init__(self, ws: Workspace, embedder: Embedder) -> None:
+        self._ws, self._embedder = ws, embedder
+        self._known: dict[tuple[str, str], Relation] = {}
+
+    def pairs(self, cubes: Sequence[Cube]) -> list[Pair]:
+        """The pairs of `cubes` (oldest first) that are near, and are not simply apart."""
+        found = []
+        candidates = sorted(_near(cubes, self._embedder).items())
+        with self._ws.progress("Comparing memories", len(candidates)) as advance:
+            for number, ((i, j), cosine) in enumerate(candidates, 1):
+                if number % 256 == 0:
+                    advance(256)
+                older, newer = cubes[i], cubes[j]
+                verdict = self._judged(older.text, newer.text, cosine)
+                if verdict is not Relation.APART:
+                    found.append(Pair(older.id, newer.id, verdict))
+        return found
+
+    def _judged(self, older: str, newer: str, cosine: float) -> Relation:
+        key = (older, newer)
+        if key not in self._known:
+            self._known[key] = _relation(older, newer, cosine)
+        return self._known[key]
 
 
-def _near(cubes: Sequence[Cube], embedder: Embedder) -> set[tuple[int, int]]:
-    """Pairs of positions (older, newer) of one namespace that are near.
+def _relation(older: str, newer: str, cosine: float) -> Relation:
+    """What a pair is to an automatic round: in doubt apart, or a question for a person.
+
+    The rules of a chat say what replaces; what is the same was calibrated apart, because a merge
+    hides one of the two (`core.duplicates`).
+    """
+    if same_fact(older, newer, cosine):
+        return Relation.SAME
+    found = relation(older, newer)
+    return found if found in {Relation.REPLACES, Relation.MAY_REPLACE} else Relation.APART
+
+
+def _near(cubes: Sequence[Cube], embedder: Embedder) -> dict[tuple[int, int], float]:
+    """Pairs of positions (older, newer) of one namespace that are near, with their cosine.
 
     Near are those nearest to a memory by its own words, and by the questions that ask in the same
     respect ("where do I live" for "I moved to Berlin").
@@ -160,20 +200,19 @@ def _near(cubes: Sequence[Cube], embedder: Embedder) -> set[tuple[int, int]]:
     spaces: dict[str, list[int]] = {}
     for at, cube in enumerate(cubes):
         spaces.setdefault(cube.namespace, []).append(at)
-    found: set[tuple[int, int]] = set()
+    found: dict[tuple[int, int], float] = {}
     for members in spaces.values():
         texts = [cubes[at].text for at in members]
-        if len(members) < 2:  # noqa: PLR2004 - a pair
-            continue
         vectors = embedder.embed(texts)
         asked = [(row, ask) for row, text in enumerate(texts) for ask in claims.asked_by(text)]
-        rows = np.array([*range(len(texts)), *(row for row, _ in asked)])
+        rows = [*range(len(texts)), *(row for row, _ in asked)]
         probes = np.concatenate([vectors, embedder.embed([ask for _, ask in asked])])
         for row, near in zip(rows, _nearest(probes, vectors), strict=True):
             for other in near:
                 if other != row:
-                    a, b = sorted((members[row], members[other]))
-                    found.add((a, b))
+                    a, b = sorted((row, other))
+                    cosine = float(vectors[a] @ vectors[b])
+                    found[members[a], members[b]] = cosine
     return found
 
 
@@ -188,145 +227,113 @@ def _nearest(probes: NDArray[np.float32], vectors: NDArray[np.float32]) -> Itera
         yield from best.tolist()
 
 
-def _proposed(
-    cubes: Mapping[str, Cube], pairs: Iterable[Pair], rejected: bytes | None
-) -> set[tuple[str, str]]:
-    """The pairs that wait for review, or on which a person has decided."""
-    waiting = {tuple(cube.supersedes) for cube in cubes.values() if cube.state is State.GENERATED}
-    return {
-        (p.older, p.newer)
-        for p in pairs
-        if (p.older, p.newer) in waiting
-        or is_rejected(rejected, rivals(cubes[p.older], cubes[p.newer]))
-    }
-
-
 # -- tiers ----------------------------------------------------------------------------------------
 
 
-def _tiers(ws: Workspace, known: Known, steps: Iterable[Step], max_bytes: int) -> Iterator[Step]:
-    """What the scheduler would have a KV state, and no longer have one, after the other steps.
-
-    Tokens are estimated for memories without a state, and the model is the one that chats used
-    last: without measurements nothing is promoted.
-    """
-    from memos_cli.backends.kvstore import KvStore
-
-    if not (ws.root / "kv").is_dir():
-        return
-    store = KvStore(ws.root, read_only=ws.read_only)
-    try:
-        rows = [row for row in store.rows() if row.label == MEMORY]
-        sources, counts = store.sources(), fold(ws, store)
-        if not rows:
-            return
-        digest = rows[0].fingerprint
-        speed = speed_of(store, digest)
-        there = {
-            s.id: row
-            for row in rows
-            for s in sources.get(row.key, ())
-            if row.fingerprint == digest and source_of(ws, s.id) == s
-        }
-        others = store.total() - sum(row.bytes for row in there.values())
-    finally:
-        store.close()
-    gone = {id_ for step in steps for id_ in step.ids}
-    uses = [
-        replace(
-            counts.get(cube.id, Use(cube.id)),
-            tokens=there[cube.id].tokens if cube.id in there else estimate(cube.text),
-            labelled=cube.pinned or cube.priority > 0,
+def tiers(ready: Ready, planned: Round, only: Collection[str]) -> tuple[tuple[Step, ...], Schedule]:
+    """What the scheduler would have a KV state after a round, and no longer have one."""
+    ws, changed = planned.vault.ws, planned.changed
+    now = ws.now()
+    cubes = [
+        cube
+        for cube in sorted(planned.cubes.values(), key=lambda cube: (cube.created, cube.id))
+        if cube.state in RECALLED_STATES
+        and not cube.superseded_by
+        and not evolution.over(cube, now)
+    ]
+    uses = fold(ws, ready.states.store)
+    wanted = schedule(ready, cubes, uses, changed)
+    wanted = Schedule(
+        wanted.promote if "promote" in only else (), wanted.demote if "demote" in only else ()
+    )
+    speed = ready.states.speed
+    steps = [
+        Step(
+            "promote",
+            tuple(cube.id for cube in item.cubes),
+            _why(item, uses),
+            into="activation",
+            saves_s=_worth(item, uses, speed),
+            bytes=int(item.length * speed.bytes_per_token),
         )
-        for cube in known.cubes.values()
-        if cube.state in {State.ACTIVATED, State.FROZEN} and cube.id not in gone
-        and not cube.superseded_by and (cube.id in counts or cube.id in there)
-    ]  # fmt: skip
-    stored = {id_: row.bytes for id_, row in there.items()}
-    choice = tiering.choose(uses, stored, speed, max_bytes - others)
-    by_id = {use.id: use for use in uses}
-    for id_ in choice.promote:
-        use = by_id[id_]
-        yield Step("promote", (id_,), f"used {use.count:.1f} times lately", into="activation",
-                   saves_s=tiering.worth(use, speed),
-                   bytes=int(use.tokens * speed.bytes_per_token))  # fmt: skip
-    for id_ in choice.demote:
-        why = "its memory changes in this round" if id_ in gone else "others save more"
-        yield Step("demote", (id_,), why, into="plaintext", bytes=-stored[id_])
+        for item in wanted.promote
+    ]
+    for _, id_, size in wanted.demote:
+        why = "its memory changes in this round" if id_ in changed else "others save more"
+        steps.append(Step("demote", (id_,), why, into="plaintext", bytes=-size))
+    return tuple(steps), wanted
+
+
+def _why(item: Todo, uses: Mapping[str, Use]) -> str:
+    if item.label != MEMORY:
+        return "every prompt begins with it"
+    count = uses.get(item.cubes[0].id, Use("")).count
+    return f"used {count:.1f} times lately" if count else "the person marked it"
+
+
+def _worth(item: Todo, uses: Mapping[str, Use], speed: Speed) -> float:
+    use = uses.get(item.cubes[0].id, Use("")) if item.label == MEMORY else Use("", count=1.0)
+    return tiering.worth(replace(use, tokens=item.length), speed)
 
 
 # -- carrying out ---------------------------------------------------------------------------------
 
 
-def _carry_out(
-    tx: Transaction, cubes: Mapping[str, Cube], data: Mapping[str, tuple[str, bytes]], step: Step
-) -> None:
-    def put(id_: str, **changes: Any) -> None:  # noqa: ANN401 - fields of a cube
-        path, raw = data[id_]
-        tx.expect(path, tx.ws.git.blob_id(raw))
-        tx.write(path, codec.update(tx.read(path) or raw, **changes))
-        tx.ids.append(id_)
-
-    if step.step in ENDS:
-        for id_ in step.ids:
-            put(id_, state=moved(cubes[id_], ENDS[step.step], Cause.EVOLVE).state)
-    elif step.step == "supersede":
-        for id_ in step.ids:
-            put(id_, superseded_by=step.into)
-        now = _as_written(tx, data, step.into)
-        put(step.into, supersedes=_union(now.supersedes, step.ids))
-    elif step.step == "merge":
-        for id_ in step.ids:
-            merged = moved(cubes[id_], State.MERGED, Cause.EVOLVE)
-            put(id_, state=merged.state, superseded_by=step.into)
-        put(step.into, **_union_of(_as_written(tx, data, step.into), [cubes[i] for i in step.ids]))
-    else:  # review
-        made = _proposal(tx.ws, cubes[step.ids[0]], cubes[step.into])
-        tx.write(path_of(made), codec.render(made))
-        tx.ids += [made.id, *made.supersedes]
+def _write(planned: Round) -> str | None:
+    """Write what the steps make of the memories, as one commit."""
+    vault, cubes, steps = planned.vault, planned.cubes, planned.steps
+    ws = vault.ws
+    with change(ws, "evolve", _subject(steps)) as tx:
+        tx.body = [_line(vault.cubes, step) for step in steps]
+        tx.ids = list(dict.fromkeys(id_ for step in steps for id_ in _named(vault.cubes, step)))
+        for id_, before in vault.cubes.items():
+            now = cubes.get(id_)
+            if now != before:
+                _put(tx, vault.data[id_], before, now)
+        for step in steps:
+            if step.step == "review":
+                made = _question(ws, cubes[step.ids[0]], cubes[step.into])
+                tx.write(path_of(made), codec.render(made))
+                tx.ids.append(made.id)
+    return tx.commit
 
 
-def _proposal(ws: Workspace, older: Cube, newer: Cube) -> Cube:
-    """What a person is asked: to let the newer of two memories take the place of both."""
+def _put(tx: Transaction, lies: tuple[str, bytes], before: Cube, now: Cube | None) -> None:
+    path, raw = lies
+    tx.expect(path, tx.ws.git.blob_id(raw))
+    if now is None:
+        tx.remove(path)
+        return
+    changes: dict[str, Any] = {
+        f.name: getattr(now, f.name)
+        for f in fields(Cube)
+        if getattr(now, f.name) != getattr(before, f.name)
+    }
+    tx.write(path, codec.update(raw, **changes))
+
+
+def _question(ws: Workspace, older: Cube, newer: Cube) -> Cube:
+    """What a person is asked. It names the two, and repeats nothing of what they say."""
     return replace(
         newer, id=new_id(), state=State.GENERATED, created=ws.now().replace(microsecond=0),
-        author=ws.actor, source=SOURCE, supersedes=(older.id, newer.id),
-        derived_from=(older.id, newer.id), pinned=False, extra={},
+        text=f"Which holds now, {newer.id} or {older.id}?", author=ws.actor,
+        source=evolution.SOURCE, supersedes=(older.id, newer.id), derived_from=(), title="",
+        tags=(), links=(), speaker="", pinned=False, priority=0, extra={},
     )  # fmt: skip
 
 
-def _as_written(tx: Transaction, data: Mapping[str, tuple[str, bytes]], id_: str) -> Cube:
-    """A memory as earlier steps of the round leave it."""
-    path, raw = data[id_]
-    return codec.parse(tx.read(path) or raw)
-
-
-def _union_of(kept: Cube, others: Sequence[Cube]) -> dict[str, Any]:
-    """The fields that the memory that stays takes over from those that say the same."""
-    every = [kept, *others]
-    return {
-        "tags": _union(*(cube.tags for cube in every)),
-        "links": _union(*(cube.links for cube in every)),
-        "derived_from": _union(
-            kept.derived_from, *((cube.id, *cube.derived_from) for cube in others)
-        ),
-        "supersedes": _union(*(cube.supersedes for cube in every)),
-        "priority": max(cube.priority for cube in every),
-    }
-
-
-def _union(*groups: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item for group in groups for item in group))
+def _named(cubes: Mapping[str, Cube], step: Step) -> Iterable[str]:
+    return (*step.ids, step.into) if step.into in cubes else step.ids
 
 
 def _subject(steps: Sequence[Step]) -> str:
     """What the round did, in a line: "2 merged, 1 expired"."""
-    counts = Counter(dict.fromkeys(STEPS, 0))
+    counts: Counter[str] = Counter()
     for step in steps:
         counts[step.step] += len(step.ids)
     verbs = {
         "expire": "expired", "supersede": "superseded", "merge": "merged",
-        "review": "put up for review", "archive": "archived",
+        "review": "put up for review", "withdraw": "withdrawn", "archive": "archived",
     }  # fmt: skip
     return ", ".join(f"{counts[name]} {verb}" for name, verb in verbs.items() if counts[name])
 

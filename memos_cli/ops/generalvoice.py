@@ -103,7 +103,7 @@ class GeneralVoice:
         return self._engine.tokenize(self._prompt(fitted.messages))
 
     def rest(
-        self, asked: Asked, manner: Manner, session: str, should_stop: Callable[[], bool]
+        self, asked: Asked, manner: Manner, path: str, should_stop: Callable[[], bool]
     ) -> None:
         """See Voice. What the next prompt will begin with is read and stored."""
         if self._activation is None:
@@ -112,7 +112,7 @@ class GeneralVoice:
         parts = self._prompt(fitted.messages)
         last = max(index for index, part in enumerate(parts) if not part.special)
         start = self._engine.tokenize(parts[:last])
-        keep_session(self._activation, start, session, asked.pinned, should_stop)
+        keep_session(self._activation, start, path, asked.pinned, should_stop)
 
     def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
         """See Voice. The grammar lets it copy sentences of the message and nothing else."""

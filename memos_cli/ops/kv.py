@@ -94,7 +94,7 @@ def listing(ws: Workspace) -> Listing:
         kept = tuple(
             Kept(
                 row,
-                tuple(source.id for source in sources.get(row.key, ())),
+                tuple(s.id for s in sources.get(row.key, ()) if "/" not in s.id),
                 tiering.break_even(row.tokens, speed_of(store, row.fingerprint)),
             )
             for row in store.rows()

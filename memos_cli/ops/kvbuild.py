@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from memos_cli.core import nano, tiering
 from memos_cli.core.cube import RECALLED_STATES
 from memos_cli.core.errors import ModelUnusableError, RefusedError
+from memos_cli.core.evolution import over
 from memos_cli.core.prompt import Turn
 from memos_cli.core.rejected import plain
 from memos_cli.core.tiering import Use
@@ -18,7 +19,7 @@ from memos_cli.ops.states import Line
 from memos_cli.ops.voices import note_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from memos_cli.core.cube import Cube
     from memos_cli.core.prompt import Prompt
@@ -69,71 +70,107 @@ class Todo:
     note: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What the scheduler would have: states to make, and states (key, memory, bytes) to give up."""
+
+    promote: tuple[Todo, ...]
+    demote: tuple[tuple[str, str, int], ...]
+
+
 def build(ws: Workspace, ready: Ready, wanted: Wanted, *, dry_run: bool = False) -> Built:
     """Make the states of memories ahead of their use, the most valuable first, within the budget.
 
     Raises ModelUnusableError for a model that has no use for them, RefusedError for a memory that
     stands in no prompt.
     """
-    activation = ready.states
-    sweep(ws, activation.store, lifetimes=True)
-    uses = fold(ws, activation.store)
-    cubes = sorted(
-        _chosen(ws, wanted, uses), key=lambda c: (-uses.get(c.id, Use(c.id)).count, c.id)
-    )
-    todo = list(_todo(ws, ready, cubes))
-    demoted: tuple[str, ...] = ()
+    if not dry_run:
+        sweep(ws, ready.states.store, lifetimes=True)
+    uses = fold(ws, ready.states.store)
     if not wanted.named:
-        todo, demoted = _scheduled(activation, todo, uses)
-        if not dry_run:
-            activation.drop(demoted)
-    with ws.progress("Building KV states", len(todo)) as advance:
-        built = _make_all(ws, activation, todo, advance, dry_run=dry_run)
-    return replace(built, demoted=len(demoted))
+        return follow(ws, ready, schedule(ready, list(in_force(ws)), uses), dry_run=dry_run)
+    cubes = sorted(_chosen(ws, wanted), key=lambda c: (-uses.get(c.id, Use(c.id)).count, c.id))
+    todo = tuple(_todo(ready, _pinned(ws), cubes))
+    return follow(ws, ready, Schedule(todo, ()), dry_run=dry_run)
 
 
-def _scheduled(
-    activation: Activation, todo: Sequence[Todo], counts: dict[str, Use]
-) -> tuple[list[Todo], tuple[str, ...]]:
-    """What of `todo` the scheduler has made, and the keys of the states that it gives up."""
+def schedule(
+    ready: Ready,
+    cubes: Sequence[Cube],
+    uses: Mapping[str, Use],
+    changed: Collection[str] = (),
+) -> Schedule:
+    """What the scheduler would have for `cubes`, which are in force.
+
+    The states of the memories in `changed` are gone, or will be.
+    """
+    activation = ready.states
     store = activation.store
-    rows = [row for row in store.rows() if row.fingerprint == activation.digest]
     sources = store.sources()
-    keys = {
-        sources[row.key][0].id: row for row in rows if row.label == MEMORY and row.key in sources
+    rows = {
+        row.key: row
+        for row in store.rows()
+        if row.label == MEMORY and row.fingerprint == activation.digest and sources.get(row.key)
     }
-    taken = store.total() - sum(row.bytes for row in keys.values())
-    made = {item.cubes[0].id: item for item in todo if item.label == MEMORY}
-    uses = [
-        replace(
-            counts.get(id_, Use(id_)),
-            tokens=item.length,
-            labelled=item.cubes[0].pinned or item.cubes[0].priority > 0,
-        )
-        for id_, item in made.items()
+    holding = {sources[key][0].id for key in rows}
+    wanted = [
+        cube
+        for cube in cubes
+        if cube.id in uses or cube.id in holding or cube.pinned or cube.priority > 0
     ]
+    todo = list(_todo(ready, [cube for cube in cubes if cube.pinned], wanted))
+    made = {item.cubes[0].id: item for item in todo if item.label == MEMORY}
+    keys = {id_: _key(activation, item) for id_, item in made.items() if id_ not in changed}
+    stored = {id_: rows[key].bytes for id_, key in keys.items() if key in rows}
+    taken = store.total() - sum(row.bytes for row in rows.values())
     choice = tiering.choose(
-        uses,
-        {id_: row.bytes for id_, row in keys.items()},
+        [
+            replace(
+                uses.get(id_, Use(id_)),
+                tokens=item.length,
+                labelled=item.cubes[0].pinned or item.cubes[0].priority > 0,
+            )
+            for id_, item in made.items()
+        ],
+        stored,
         activation.speed,
         activation.limits.max_bytes - taken,
     )
-    fixed = [item for item in todo if item.label != MEMORY]
-    promoted = [*fixed, *(made[id_] for id_ in choice.promote)]
-    return promoted, tuple(keys[id_].key for id_ in choice.demote)
+    kept = {keys[id_] for id_ in stored if id_ not in choice.demote}
+    fixed = [item for item in todo if item.label != MEMORY and not _has(activation, item)]
+    return Schedule(
+        promote=(*fixed, *(made[id_] for id_ in choice.promote)),
+        demote=tuple(
+            (key, sources[key][0].id, row.bytes) for key, row in rows.items() if key not in kept
+        ),
+    )
+
+
+def follow(ws: Workspace, ready: Ready, wanted: Schedule, *, dry_run: bool = False) -> Built:
+    """Make and give up what a schedule says."""
+    if not dry_run:
+        ready.states.drop([key for key, _, _ in wanted.demote])
+    freed = sum(size for _, _, size in wanted.demote) if dry_run else 0
+    with ws.progress("Building KV states", len(wanted.promote)) as advance:
+        built = _make_all(ws, ready.states, wanted.promote, (advance, freed), dry_run=dry_run)
+    return replace(built, demoted=len(wanted.demote))
 
 
 def _make_all(
     ws: Workspace,
     activation: Activation,
     todo: Iterable[Todo],
-    advance: Callable[[int], None],
+    told: tuple[Callable[[int], None], int],
     *,
     dry_run: bool,
 ) -> Built:
-    """Make one state after the other while the budget has room."""
+    """Make one state after the other while the budget has room.
+
+    `told` has progress, and the bytes that would be free by then.
+    """
+    advance, freed = told
     built, per_token = Built(), activation.speed.bytes_per_token
-    room = activation.limits.max_bytes - activation.store.total()
+    room = activation.limits.max_bytes - activation.store.total() + freed
     for item in todo:
         advance(1)
         size = int(item.length * per_token)
@@ -168,6 +205,13 @@ def _has(activation: Activation, item: Todo) -> bool:
     return activation.has_note(item.prompt, item.note)
 
 
+def _key(activation: Activation, item: Todo) -> str:
+    """The name of the state."""
+    if item.note is None:
+        return activation.key(item.prompt, item.length)
+    return activation.note_keys(item.prompt, item.prompt.cuts[0])[item.note]
+
+
 def _make(ws: Workspace, activation: Activation, item: Todo) -> bool:
     sources = [s for cube in item.cubes if (s := source_of(ws, cube.id))]
     if len(sources) < len(item.cubes):
@@ -181,16 +225,23 @@ def _make(ws: Workspace, activation: Activation, item: Todo) -> bool:
     return done
 
 
-def _memories(ws: Workspace) -> Iterator[Cube]:
-    """The memories in force."""
+def in_force(ws: Workspace) -> Iterator[Cube]:
+    """The memories that may stand in a prompt now, in the order in which chats pin them."""
+    found = []
     for entry in ws.catalog.entries():
         if entry.error is None and entry.id:
             cube = ws.load(entry.id)[1]
-            if cube.state in RECALLED_STATES and not cube.superseded_by:
-                yield cube
+            live = cube.state in RECALLED_STATES and not cube.superseded_by
+            if live and not over(cube, ws.now()):
+                found.append(cube)
+    yield from sorted(found, key=lambda cube: (cube.created, cube.id))
 
 
-def _chosen(ws: Workspace, wanted: Wanted, uses: dict[str, Use]) -> list[Cube]:
+def _pinned(ws: Workspace) -> list[Cube]:
+    return [cube for cube in in_force(ws) if cube.pinned]
+
+
+def _chosen(ws: Workspace, wanted: Wanted) -> list[Cube]:
     if wanted.ids:
         cubes = [ws.load(id_)[1] for id_ in wanted.ids]
         for cube in cubes:
@@ -200,35 +251,37 @@ def _chosen(ws: Workspace, wanted: Wanted, uses: dict[str, Use]) -> list[Cube]:
         return cubes
     return [
         cube
-        for cube in _memories(ws)
-        if wanted.all
-        or (wanted.pinned and cube.pinned)
-        or (wanted.tag and wanted.tag in cube.tags)
-        or (not wanted.named and (cube.id in uses or cube.pinned or cube.priority > 0))
+        for cube in in_force(ws)
+        if wanted.all or (wanted.pinned and cube.pinned) or (wanted.tag and wanted.tag in cube.tags)
     ]
 
 
-def _todo(ws: Workspace, ready: Ready, cubes: Sequence[Cube]) -> Iterator[Todo]:
-    """The states that these memories may have with this model."""
+def _todo(ready: Ready, pinned: Sequence[Cube], cubes: Sequence[Cube]) -> Iterator[Todo]:
+    """The states that these memories may have with this model; none for what is no text."""
     if ready.model.is_nano:
         for cube in cubes:
             parts = nano.answer_prompt([cube.text], (Turn("user", "?"),))
             line = Line(None, ready.engine.tokenize(parts), parts, {})
-            yield Todo((cube,), line.prompt, line.prompt.cuts[0])
-        return
+            if line.prompt.cuts:
+                yield Todo((cube,), line.prompt, line.prompt.cuts[0])
+    else:
+        yield from _general_todo(ready, pinned, cubes)
+
+
+def _general_todo(ready: Ready, pinned: Sequence[Cube], cubes: Sequence[Cube]) -> Iterator[Todo]:
+    """The fixed block with what is pinned; then, where notes are joined, each note on it."""
     voice = GeneralVoice(ready.engine, ready.model.info.template)
-    pinned = [cube for cube in _memories(ws) if cube.pinned]
-    notes = [note_of(cube) for cube in pinned]
+    shown = [cube for cube in pinned if plain(cube.text)]
+    notes = [note_of(cube) for cube in shown]
     start = voice.prompt_with([], "?", notes)
     if not start.cuts:
         msg = f"The prompt of {ready.model.name} has no fixed start that a state could be kept of."
         raise ModelUnusableError(msg)
-    yield Todo(tuple(pinned), start, start.cuts[0], FIXED)
-    if ready.states.redo is None:
-        return
+    yield Todo(tuple(shown), start, start.cuts[0], FIXED)
     named = {cube.id for cube in pinned}
-    for cube in cubes:
+    for cube in cubes if ready.states.redo is not None else ():
         if cube.id not in named and plain(cube.text):
             prompt = voice.prompt_with([note_of(cube)], "?", notes)
-            note = prompt.notes[0]
-            yield Todo((cube,), prompt, note.end - note.start, note=0)
+            if prompt.notes:  # else it has no room in the context
+                note = prompt.notes[0]
+                yield Todo((cube,), prompt, note.end - note.start, note=0)

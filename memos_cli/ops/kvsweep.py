@@ -6,6 +6,7 @@ its bytes are gone too.
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING
 
 from memos_cli.core.cube import RECALLED_STATES
@@ -53,16 +54,19 @@ def sweep_others(store: KvStore, model: str, digest: str) -> int:
 
 
 def after_change(ws: Workspace) -> None:
-    """Called when a command has changed or removed memories."""
+    """Called when a command has changed or removed memories or sessions; it never fails."""
     from memos_cli.backends.kvstore import FOLDER, KvStore
 
     if ws.read_only or not (ws.root / FOLDER).is_dir():
         return
-    store = KvStore(ws.root)
     try:
-        sweep(ws, store)
-    finally:
-        store.close()
+        store = KvStore(ws.root)
+        try:
+            sweep(ws, store)
+        finally:
+            store.close()
+    except (OSError, sqlite3.Error, MemosError) as error:  # the change itself is done
+        ws.notify(f"The KV states could not be looked at ({error}); `memos kv clear` deletes them.")
 
 
 def tiers_of(ws: Workspace, id_: str) -> tuple[str, ...]:
@@ -79,7 +83,17 @@ def tiers_of(ws: Workspace, id_: str) -> tuple[str, ...]:
     return ("plaintext", "activation") if source_of(ws, id_) in named else ("plaintext",)
 
 
+def transcript_of(ws: Workspace, path: str) -> Source | None:
+    """The file of a session as the source of a state; None where there is none."""
+    from memos_cli.core.kvstate import Source
+
+    data = ws.files.read_or_none(path) if path else None
+    return None if data is None else Source(path, ws.git.blob_id(data))
+
+
 def _holds(ws: Workspace, source: Source, *, lifetimes: bool) -> bool:
+    if "/" in source.id:
+        return transcript_of(ws, source.id) == source
     now = source_of(ws, source.id)
     if now != source:
         return False

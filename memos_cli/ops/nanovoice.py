@@ -66,7 +66,7 @@ class NanoVoice:
         return Answer(reply.text, tuple(dict.fromkeys(id_ for _, id_ in shown)), self._cost)
 
     def rest(
-        self, asked: Asked, manner: Manner, session: str, should_stop: Callable[[], bool]
+        self, asked: Asked, manner: Manner, path: str, should_stop: Callable[[], bool]
     ) -> None:
         """See Voice. It reads one question at a time: there is no conversation to keep."""
 

@@ -93,8 +93,8 @@ class Searcher:
         sync(self.index)
         self.scorer.forget()
 
-    def search(self, query: Query) -> Recalled:
-        """The answer to one query, noted in the access log.
+    def search(self, query: Query, *, noted: bool = True) -> Recalled:
+        """The answer to one query, noted in the access log unless another use of it is.
 
         Raises UsageError where `query.at` names no revision, VaultDamagedError where the tables
         cannot be read even after they were built anew.
@@ -103,7 +103,8 @@ class Searcher:
         now = self.ws.now()
         commit, moment = as_of(self.ws, query.at) if query.at else (None, now)
         hits, meant = self.answer(query, commit, moment)
-        access.note(self.ws, "recall", [hit.cube.id for hit in hits], now)
+        if noted:
+            access.note(self.ws, "recall", [hit.cube.id for hit in hits], now)
         elapsed = (time.perf_counter() - started) * 1000
         lacks = tuple(self.index.degraded)
         spent = None

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
-from memos_cli.core.cube import State, clean_text, subject_line
+from memos_cli.core.cube import RECALLED_STATES, State, clean_text, subject_line
 from memos_cli.core.errors import MemosError, RefusedError
+from memos_cli.core.evolution import is_question
 from memos_cli.core.lifecycle import Cause, allowed
 from memos_cli.core.rejected import FILE, add_rejected, rivals
-from memos_cli.ops.learn import supersede
+from memos_cli.ops.learn import may_be_replaced, supersede
 from memos_cli.ops.transaction import change
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from memos_cli.core.cube import Cube
+    from memos_cli.ops.transaction import Transaction
     from memos_cli.ops.workspace import Workspace
 
 
@@ -58,7 +59,8 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
 
     An accepted proposal becomes `activated` and takes the place of what it replaces, as far as that
     is in force; a rejected one is removed, and its hash in `rejected.txt` keeps chat and import
-    from learning it again.
+    from learning it again. Of two memories that `evolve` asks about, the newer stands if that is
+    accepted, and both do if it is not.
 
     All or none. Raises RefusedError for a memory that is no proposal, NothingFoundError and
     UsageError for an id.
@@ -68,43 +70,89 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
     accept = {entry.path: (cube, data) for entry, cube, data in map(ws.load, wanted)}
     reject = {entry.path: (cube, data) for entry, cube, data in map(ws.load, verdicts.reject)}
     refused = tuple(cube for cube, _ in reject.values())
-    for cube in (*(c for c, _ in accept.values()), *refused):
-        if not allowed(cube.state, State.ACTIVATED, Cause.REVIEW):
-            msg = f"{cube.id} is {cube.state}, not a proposal."
-            raise RefusedError(
-                msg, hint="`memos forget` removes a memory, `memos edit` changes it."
-            )
+    _refuse_others((*(c for c, _ in accept.values()), *refused))
     if both := accept.keys() & reject.keys():
         msg = f"{min(both)} cannot be both accepted and rejected."
         raise RefusedError(msg)
+    questions = {path: cube for path, (cube, _) in accept.items() if is_question(cube)}
+    _refuse_unanswerable(ws, questions.values(), verdicts)
     files = {
         path: codec.update(data, state=State.ACTIVATED, text=new_words.get(path, cube.text))
         for path, (cube, data) in accept.items()
+        if path not in questions
     }
     accepted = tuple(map(codec.parse, files.values()))
-    if dry_run or not (files or reject):
-        return Reviewed(accepted, refused, None)
-    with change(ws, "review", _subject(accepted, refused)) as tx:
+    answered = tuple(questions.values())
+    if dry_run or not (accept or reject):
+        return Reviewed((*accepted, *answered), refused, None)
+    with change(ws, "review", _subject((*accepted, *answered), refused)) as tx:
         accepted = tuple(supersede(tx, cube) for cube in accepted)
         replaced = [id_ for cube in accepted for id_ in cube.supersedes]
         tx.ids = list(dict.fromkeys([*(cube.id for cube in (*accepted, *refused)), *replaced]))
         for (path, data), cube in zip(files.items(), accepted, strict=True):
             tx.expect(path, ws.git.blob_id(accept[path][1]))
             tx.write(path, codec.update(data, supersedes=cube.supersedes))
+        for path, cube in questions.items():
+            tx.expect(path, ws.git.blob_id(accept[path][1]))
+            tx.remove(path)
+            tx.ids += [cube.id, *_let_the_newer_stand(tx, cube)]
         for path, (cube, data) in reject.items():
             tx.expect(path, ws.git.blob_id(data))
             tx.remove(path)
-            tx.write(FILE, add_rejected(tx.read(FILE), _refusal(ws, cube)))
-    return Reviewed(accepted, refused, tx.commit)
+            if refusal := _refusal(ws, cube):
+                tx.write(FILE, add_rejected(tx.read(FILE), refusal))
+    return Reviewed((*accepted, *answered), refused, tx.commit)
+
+
+def _refuse_others(cubes: Iterable[Cube]) -> None:
+    for cube in cubes:
+        if not allowed(cube.state, State.ACTIVATED, Cause.REVIEW):
+            msg = f"{cube.id} is {cube.state}, not a proposal."
+            hint = "`memos forget` removes a memory, `memos edit` changes it."
+            raise RefusedError(msg, hint=hint)
+
+
+def rivals_of(ws: Workspace, question: Cube) -> tuple[Cube, Cube] | None:
+    """The older and the newer memory that a question of `evolve` is about; None if one is gone."""
+    try:
+        older, newer = (ws.load(id_)[1] for id_ in question.supersedes)
+    except MemosError:
+        return None
+    return older, newer
+
+
+def _refuse_unanswerable(ws: Workspace, questions: Iterable[Cube], verdicts: Verdicts) -> None:
+    edited = {ws.find(prefix).id for prefix in verdicts.edit}
+    for cube in questions:
+        if cube.id in edited:
+            msg = f"{cube.id} is a question, and has no text to change."
+            raise RefusedError(msg, hint="Accept it: the newer memory stands. Reject it: both do.")
+        pair = rivals_of(ws, cube)
+        if pair is None or not may_be_replaced(pair[0]) or pair[1].state not in RECALLED_STATES:
+            msg = f"What {cube.id} asks about is no longer in force."
+            raise RefusedError(msg, hint="Reject it, or let `memos evolve` withdraw it.")
+
+
+def _let_the_newer_stand(tx: Transaction, question: Cube) -> tuple[str, str]:
+    """Write into the older of two memories that the newer replaces it, and the other way round."""
+    older_id, newer_id = question.supersedes
+    entry, _, data = tx.ws.load(older_id)
+    tx.expect(entry.path, tx.ws.git.blob_id(data))
+    tx.write(entry.path, codec.update(tx.read(entry.path) or data, superseded_by=newer_id))
+    entry, newer, data = tx.ws.load(newer_id)
+    if newer.state is not State.FROZEN:
+        tx.expect(entry.path, tx.ws.git.blob_id(data))
+        both = tuple(dict.fromkeys([*newer.supersedes, older_id]))
+        tx.write(entry.path, codec.update(tx.read(entry.path) or data, supersedes=both))
+    return older_id, newer_id
 
 
 def _refusal(ws: Workspace, cube: Cube) -> str:
-    """What the refusal of a proposal is remembered by: its text, or the pair it would decide."""
-    if cube.source == "evolve" and len(cube.supersedes) == 2:  # noqa: PLR2004 - a pair
-        with suppress(MemosError):
-            older, newer = (ws.load(id_)[1] for id_ in cube.supersedes)
-            return rivals(older, newer)
-    return cube.text
+    """What the refusal of a proposal is remembered by: its text, or the pair it asks about."""
+    if not is_question(cube):
+        return cube.text
+    pair = rivals_of(ws, cube)
+    return rivals(*pair) if pair else ""
 
 
 def _subject(accepted: Sequence[Cube], rejected: Sequence[Cube]) -> str:

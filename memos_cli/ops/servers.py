@@ -141,7 +141,7 @@ class ServerVoice:
         )
 
     def rest(
-        self, asked: Asked, manner: Manner, session: str, should_stop: Callable[[], bool]
+        self, asked: Asked, manner: Manner, path: str, should_stop: Callable[[], bool]
     ) -> None:
         """See Voice. The server keeps its own KV states."""
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core.prompt import BLOCK, Prompt
 from memos_cli.ops.activation import FIXED, MEMORY, SESSION
-from memos_cli.ops.kvsweep import source_of
+from memos_cli.ops.kvsweep import source_of, transcript_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -97,7 +98,7 @@ class Line:
 def keep_session(
     activation: Activation,
     start: Prompt,
-    session: str,
+    path: str,
     pinned: Sequence[Cube],
     should_stop: Callable[[], bool],
 ) -> None:
@@ -117,8 +118,9 @@ def keep_session(
     elif unread and not engine.read(longer, length, should_stop):
         return
     sources = [source_of(activation.ws, cube.id) for cube in pinned]
+    sources.append(transcript_of(activation.ws, path))
     if length and None not in sources:
-        label = f"{SESSION}{session}"
+        label = f"{SESSION}{PurePosixPath(path).stem}"
         before = activation.labelled(label)
         if activation.keep(longer, length, [s for s in sources if s], label):
             activation.drop(before)

@@ -115,7 +115,7 @@ def _apply(ws: Workspace, tx: Transaction) -> str | None:
     _refuse_uncommitted(ws, old)
     _refuse_overtaken(tx.expected, old)
     todo = {path: new[path] for path in new if new[path] != old[path]}
-    tx.replaces = any(old[path] and is_memory(path) for path in todo)
+    tx.replaces = any(old[path] and path.startswith(("memories/", "sessions/")) for path in todo)
     if not (todo or tx.merges or tx.forward):
         return None
     note = _note_path(ws)

@@ -114,9 +114,9 @@ class Voice(Protocol):
         ...
 
     def rest(
-        self, asked: Asked, manner: Manner, session: str, should_stop: Callable[[], bool]
+        self, asked: Asked, manner: Manner, path: str, should_stop: Callable[[], bool]
     ) -> None:
-        """The conversation with the turns of `asked` stops for now: prepare its going on."""
+        """The conversation in the file `path`, with the turns of `asked`, stops for now."""
         ...
 
     def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:

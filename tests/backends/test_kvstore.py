@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
-from typing import TYPE_CHECKING
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +15,6 @@ from memos_cli.backends.llama import Engine
 from memos_cli.core.kvstate import Source, State
 from memos_cli.core.prompt import Part
 from tests.tiny_model import write_tiny
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MODEL = "ab" * 32
 FINGERPRINT = {"model": MODEL, "engine": "test"}
@@ -66,6 +66,48 @@ def test_the_index_is_made_anew_from_the_files(root: Path) -> None:
         again.close()
     files(root)[0].unlink()
     assert len(KvStore(root).rows()) == 2
+
+
+def test_an_index_damaged_under_way_is_made_anew(root: Path) -> None:
+    store, made = KvStore(root), state()
+    store.put(MODEL, made, b"x" * 100, 0.0)
+    index = root / ".memos" / "kv.db"
+    data = bytearray(index.read_bytes())
+    data[4096:] = random.Random(1).randbytes(len(data) - 4096)  # noqa: S311
+    index.write_bytes(data)
+    again = KvStore(root)
+    assert [row.key for row in again.rows()] == [made.key]
+    assert again.fetch(MODEL, made.key)
+
+
+def test_what_a_killed_writer_left_is_removed(root: Path) -> None:
+    store = KvStore(root)
+    store.put(MODEL, state(), b"x", 0.0)
+    folder = files(root)[0].parent
+    (folder / ".999999999-abc.tmp").write_bytes(b"half")
+    mine = folder / f".{os.getpid()}-abc.tmp"
+    mine.write_bytes(b"half")
+    KvStore(root)
+    assert [p.name for p in folder.glob(".*.tmp")] == [mine.name]
+
+
+def test_many_processes_open_one_index(root: Path) -> None:
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from pathlib import Path
+from memos_cli.backends.kvstore import KvStore
+store = KvStore(Path({str(root)!r}))
+store.note(sys.argv[1], "x")
+"""
+    for round_ in range(3):
+        (root / ".memos" / "kv.db").unlink(missing_ok=True)
+        names = [f"{round_}-{n}" for n in range(4)]
+        started = [subprocess.Popen([sys.executable, "-c", code, name]) for name in names]
+        assert [process.wait() for process in started] == [0] * 4
+        store = KvStore(root)
+        assert [store.meta(name) for name in names] == ["x"] * 4
+        store.close()
 
 
 def test_of_a_thousand_mutated_files_none_is_loaded_and_none_crashes(root: Path) -> None:

@@ -79,18 +79,53 @@ def test_recall_and_the_past_after_a_round(memos: Memos) -> None:
     assert set(twice) <= set(memos.ok("recall", "Berlin", "--ids", "--at", "HEAD~1").lines)
 
 
-def test_what_cannot_be_decided_is_reviewed_and_a_no_is_kept(memos: Memos) -> None:
-    told(memos, "The printer is called Bruno.", 30)
-    told(memos, "The printer is called Otto.", 20)
-    found = brief(plan(memos))
-    assert found[0][0] == "review"
+def rivals(memos: Memos) -> tuple[str, str, dict[str, Any]]:
+    """Two memories that may not both hold, and the question about them."""
+    old = told(memos, "The printer is called Bruno.", 30)
+    new = told(memos, "The printer is called Otto.", 20)
+    assert brief(plan(memos)) == [("review", [old], new)]
     assert plan(memos) == []
-    (waiting,) = memos.ok("review", "--json").json["proposed"]
-    assert waiting["source"] == "evolve"
-    assert waiting["supersedes"] == [*found[0][1], found[0][2]]
-    memos.ok("review", "--reject", waiting["id"])
+    (asked,) = memos.ok("review", "--json").json["proposed"]
+    assert (asked["source"], asked["supersedes"]) == ("evolve", [old, new])
+    assert "Otto" not in asked["text"]
+    assert "Otto" in memos.ok("review").stdout
+    return old, new, asked
+
+
+def test_what_cannot_be_decided_is_asked_and_a_no_is_kept(memos: Memos) -> None:
+    old, new, asked = rivals(memos)
+    memos.ok("review", "--reject", asked["id"])
     assert plan(memos) == []
-    assert len(memos.ok("recall", "printer", "--ids").lines) == 2
+    assert {old, new} <= set(memos.ok("recall", "printer", "--ids").lines)
+    assert memos.add("The printer is called Otto.") == new
+
+
+def test_a_yes_lets_the_newer_stand_in_its_present_words(memos: Memos) -> None:
+    old, new, asked = rivals(memos)
+    memos.ok("edit", new, "--text", "The printer is called Ottokar.")
+    memos.ok("review", "--accept", asked["id"])
+    shown = memos.ok("show", old, new, "--json").json["memories"]
+    assert (shown[0]["superseded_by"], shown[1]["supersedes"]) == (new, [old])
+    assert shown[1]["text"] == "The printer is called Ottokar."
+    assert memos.ok("review", "--json").json["proposed"] == []
+
+
+def test_a_question_about_what_is_gone_cannot_be_accepted_and_is_withdrawn(memos: Memos) -> None:
+    old, _, asked = rivals(memos)
+    memos.ok("forget", old)
+    assert memos("review", "--accept", asked["id"]).exit_code == 4
+    assert brief(plan(memos)) == [("withdraw", [asked["id"]], None)]
+    assert memos("show", asked["id"]).exit_code == 3
+
+
+def test_a_round_after_a_round_is_empty(memos: Memos) -> None:
+    for days, city in enumerate(["Berlin", "Graz", "Oslo", "Porto", "Turin", "Bern", "Riga"]):
+        told(memos, f"I live in {city}.", 90 - days)
+        told(memos, f"I bought shoes in {city}.", 60 - days)
+    for name in ("Bruno", "Otto", "Emil"):
+        told(memos, f"The printer is called {name}.", 20)
+    assert len(plan(memos)) >= 7
+    assert plan(memos) == []
 
 
 def test_what_fades_is_archived_and_comes_back(memos: Memos, vault: Path) -> None:
@@ -133,20 +168,21 @@ def test_an_edit_of_the_person_is_in_the_way_and_nothing_changes(memos: Memos, v
     assert snapshot(vault) == before
 
 
-def test_states_follow_the_round(memos: Memos) -> None:
-    """A memory that chats use gets a state; one that is merged loses it."""
+def test_states_follow_the_round_as_planned(memos: Memos, vault: Path) -> None:
+    """What chats use gets a state; one of a memory that is merged goes."""
     old = told(memos, "My sister Hannah lives in Graz.", 9)
-    for _ in range(4):
-        memos.ok("chat", "Where does Hannah live?", "--no-save", "--capture", "off", "-k", 1)
-    memos.ok("kv", "clear")
-    memos.ok("chat", "Where does Hannah live?", "--no-save", "--capture", "off", "-k", 1)
     other = told(memos, "The spare key is in the shed.", 8)
-    for _ in range(6):
-        memos.ok("chat", "Where is the spare key?", "--no-save", "--capture", "off", "-k", 1)
-    memos.ok("kv", "build", old, other)
-    told(memos, "My sister Hannah lives in Graz", 7)
-    found = brief(plan(memos))
-    assert ("merge", [old], found[0][2]) == found[0]
+    for question in ("Where does Hannah live?", "Where is the spare key?"):
+        for _ in range(4):
+            memos.ok("chat", question, "--no-save", "--capture", "off", "-k", 1)
+    new = told(memos, "My sister Hannah lives in Graz", 7)
+    (vault / "kv").mkdir(exist_ok=True)
+    planned = plan(memos, "-n")
+    assert brief(planned)[0] == ("merge", [old], new)
+    assert ("demote", [old], "plaintext") in brief(planned)
+    assert brief(plan(memos)) == brief(planned)
     left = {i for row in memos.ok("kv", "list", "--json").json["states"] for i in row["memories"]}
     assert old not in left
     assert other in left
+    assert plan(memos) == []
+    assert memos.ok("kv", "build", "--json").json["made"] == 0

@@ -177,6 +177,15 @@ class TestSmallModel:
         tiers = small.ok("show", id_, "--json").json["memories"][0]["tiers"]
         assert tiers == ["plaintext", "activation"]
 
+    def test_the_scheduler_gives_up_nothing_while_there_is_room(self, small: Memos) -> None:
+        small.ok("kv", "build", "--all")
+        asked(small, ASKED, "-k", 1)
+        built = small.ok("kv", "build", "--json").json
+        assert (built["made"], built["demoted"]) == (0, 0)
+        assert len(small.ok("kv", "list", "--json").json["states"]) == 3
+        small.add("\u200b")
+        assert small.ok("kv", "build", "--all", "--json").json["made"] in (0, 1)
+
     def test_the_scheduler_promotes_and_demotes(self, small: Memos, vault: Path) -> None:
         asked(small, ASKED, "--no-kv")
         small.ok("kv", "build", "--all")
@@ -273,6 +282,27 @@ class TestGeneralModel:
         with_kv = asked(general, "And now?", "-s", "long")["answer"]
         general.cwd = copy
         assert asked(general, "And now?", "-s", "long", "--no-kv")["answer"] == with_kv
+
+    def test_a_session_that_is_gone_leaves_no_state(self, general: Memos, vault: Path) -> None:
+        for _ in range(2):
+            asked(general, "This is said in a session. " * 9, "-s", "work")
+        (place,) = vault.glob("sessions/*/work.jsonl")
+        labels = [row["of"] for row in general.ok("kv", "list", "--json").json["states"]]
+        assert "session:work" in labels
+        place.unlink()
+        labels = [row["of"] for row in general.ok("kv", "list", "--json").json["states"]]
+        assert labels == ["fixed"]
+
+    def test_odd_memories_need_no_state(self, general: Memos) -> None:
+        general.ok("config", "activation.compose", "always")
+        general.add("\u200b")
+        general.add("long " * 9000)
+        assert general.ok("kv", "build", "--all", "--json").json["made"] == 4
+
+    def test_a_dry_run_of_a_chat_writes_nothing(self, general: Memos, vault: Path) -> None:
+        asked(general, ASKED, "-n")
+        assert not files(vault)
+        assert not (vault / ".memos" / "access.jsonl").exists()
 
     def test_notes_are_joined_when_that_is_wanted(self, general: Memos) -> None:
         assert asked(general, ASKED, "--no-save")["kv"]["segments"] == 0

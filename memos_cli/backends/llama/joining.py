@@ -108,6 +108,7 @@ def _take(lanes: Sequence[Lane], prompt: Prompt, redo: Sequence[Span], run: Run)
     try:
         for span in redo:
             _over(main, tokens, at, span.start)
+            staging.drop(span.start, span.end)
             for start in range(span.start, span.end, BLOCK):
                 batch = tokens[start : min(start + BLOCK, span.end)]
                 if not main.decode(batch):

@@ -104,6 +104,10 @@ class Lane:
         """Share the cells of positions `start` to `end` of the sequence `other`."""
         self._lib.llama_memory_seq_cp(self._memory, other, self._number, start, end)
 
+    def drop(self, start: int, end: int) -> None:
+        """Give up the cells of positions `start` to `end`, which are to be computed elsewhere."""
+        self._lib.llama_memory_seq_rm(self._memory, self._number, start, end)
+
     def shift(self, by: int) -> None:
         """Move all its cells by so many positions; keys are turned at the next computation."""
         if by:
