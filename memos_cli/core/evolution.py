@@ -270,8 +270,10 @@ def _withdrawn(known: Known, gone: set[str]) -> list[Step]:
 
 def _faded(known: Known, gone: set[str]) -> list[Step]:
     found = []
+    asked = {id_ for cube in known.cubes.values() if is_question(cube) for id_ in cube.supersedes}
     for cube in known.cubes.values():
-        live = cube.state is State.ACTIVATED and cube.kind in FADING and cube.id not in gone
+        live = cube.state is State.ACTIVATED and cube.kind in FADING
+        live = live and cube.id not in gone | asked
         if not live or cube.pinned or cube.priority > 0:
             continue
         used = known.uses.get(cube.id, Used())

@@ -32,7 +32,7 @@ _ENDED: Final = re.compile(
     r"|(?:i'm|we're|he's|she's|they're) not)\s+(?!(?:at|in|on|by|for|to|from) )(?P<what>[^,;.!?]+?)(?=\s+(?:any ?more|after all|and|to|for|last|this|yesterday|today|in|on|at)\b|[,;.!?]|$)",
     re.IGNORECASE,
 )
-_ENDS: Final = re.compile(
+ENDS: Final = re.compile(
     r"\b(?:sold|quit|stopped|gave up|got rid of|switched from|moved from|moved out of|no longer|any ?more|after all)\b",
     re.IGNORECASE,
 )
@@ -128,7 +128,7 @@ def _ended(old: Statement, new: Statement) -> bool:
     if left := _LEFT.search(new.text):
         jobs = [terms_of(c.value) for c in old.claims if c.respect == {"work"}]
         return any(terms_of(left["what"]) <= job for job in jobs)
-    if not _ENDS.search(new.text):
+    if not ENDS.search(new.text):
         return False
     so = [
         terms_of(c.value) | (c.respect if c.deed or c.single else frozenset()) for c in old.claims

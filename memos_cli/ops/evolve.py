@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from memos_cli.core import claims, codec, evolution, tiering
+from memos_cli.core.aspect import one_aspect
 from memos_cli.core.cube import RECALLED_STATES, Cube, State, new_id, path_of
 from memos_cli.core.duplicates import same_fact
 from memos_cli.core.errors import MemosError
@@ -69,14 +70,17 @@ def plan(ws: Workspace, embedder: Embedder, only: Collection[str] = STEPS) -> Ro
     for _ in range(MOST_PASSES):
         made = evolution.plan(vault.known(cubes, judge), only)
         steps += made
-        if all(step.step == "review" for step in made):
+        if not made:
             break
         for step in made:
             cubes |= evolution.after(cubes, step)
             if step.step == "withdraw":
                 for id_ in step.ids:
                     del cubes[id_]
-    return Round(vault, tuple(dict.fromkeys(steps)), cubes)
+            elif step.step == "review":
+                asked = _question(ws, cubes[step.ids[0]], cubes[step.into])
+                cubes[asked.id] = asked
+    return Round(vault, tuple(steps), cubes)
 
 
 def apply(planned: Round) -> str | None:
@@ -180,13 +184,14 @@ class _Judge:
 def _relation(older: str, newer: str, cosine: float) -> Relation:
     """What a pair is to an automatic round: in doubt apart, or a question for a person.
 
-    The rules of a chat say what replaces; what is the same was calibrated apart, because a merge
-    hides one of the two (`core.duplicates`).
+    The rules of a chat say what replaces, if both are plainly about one aspect of one subject; what
+    is the same was calibrated apart, because a merge hides one of the two (`core.duplicates`).
     """
     if same_fact(older, newer, cosine):
         return Relation.SAME
     found = relation(older, newer)
-    return found if found in {Relation.REPLACES, Relation.MAY_REPLACE} else Relation.APART
+    rivals_ = found in {Relation.REPLACES, Relation.MAY_REPLACE} and one_aspect(older, newer)
+    return found if rivals_ else Relation.APART
 
 
 def _near(cubes: Sequence[Cube], embedder: Embedder) -> dict[tuple[int, int], float]:
@@ -290,11 +295,10 @@ def _write(planned: Round) -> str | None:
             now = cubes.get(id_)
             if now != before:
                 _put(tx, vault.data[id_], before, now)
-        for step in steps:
-            if step.step == "review":
-                made = _question(ws, cubes[step.ids[0]], cubes[step.into])
-                tx.write(path_of(made), codec.render(made))
-                tx.ids.append(made.id)
+        for id_, cube in cubes.items():
+            if id_ not in vault.cubes:  # a question
+                tx.write(path_of(cube), codec.render(cube))
+                tx.ids.append(id_)
     return tx.commit
 
 

@@ -185,17 +185,19 @@ def vaults(draw: st.DrawFn) -> Known:
 
 def carried_out(before: Known, made: tuple[Step, ...]) -> Known:
     """What is known afterwards."""
-    cubes, decided = dict(before.cubes), set(before.decided)
+    cubes = dict(before.cubes)
     for step in made:
         cubes |= evolution.after(cubes, step)
         if step.step == "review":
-            decided.add((step.ids[0], step.into))
+            pair = (step.ids[0], step.into)
+            asked = cube(f"q{pair}", 0, state=State.GENERATED, source="evolve", supersedes=pair)
+            cubes[asked.id] = asked
         elif step.step == "withdraw":
             for id_ in step.ids:
                 del cubes[id_]
     open_ = {c.id for c in evolution.comparable(cubes.values(), NOW)}
     pairs = [p for p in before.pairs if {p.older, p.newer} <= open_]
-    return replace(before, cubes=cubes, pairs=pairs, decided=decided)
+    return replace(before, cubes=cubes, pairs=pairs)
 
 
 @given(vaults())
