@@ -57,13 +57,13 @@ class Policy:
     """
 
     words: float = 8.0
-    sense: float = 11.0
+    sense: float = 7.0
     kind: float = 1.5
     name: float = 5.0
-    least: float = 4.5
-    bare: float = 4.5
-    newer: float = 2.0
-    also: float = 2.0
+    least: float = 3.0
+    bare: float = 3.0
+    newer: float = 2.4
+    also: float = 1.6
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int) -> None:
         "Answers from memories by quoting them; knows nothing else. Trained from nothing by"
         f" training/nano on {tokens / 1e6:.1f}M tokens of generated text."
     )
-    writer.add_size_label("6M")
+    writer.add_size_label("7M")
     writer.add_languages(["en"])
     writer.add_tags(["memory", "quoting", "extraction"])
     writer.add_context_length(c.context)
@@ -57,7 +57,7 @@ def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int) -> None:
     writer.add_vocab_size(c.vocab)
 
 
-VERSION = "2"
+VERSION = "3"
 
 
 def vocabulary(writer: gguf.GGUFWriter, path: Path) -> None:
