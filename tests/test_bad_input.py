@@ -46,6 +46,7 @@ def test_an_empty_edit(memos: Memos, vault: Path) -> None:
     assert "empty" in refused(memos, vault, "edit", id_, stdin=b"")
 
 
+@pytest.mark.slow
 def test_a_megabyte_of_text(memos: Memos, vault: Path) -> None:
     text = "word " * (MAX_TEXT_BYTES // 5)
     id_ = memos.add(stdin=text)

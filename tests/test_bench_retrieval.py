@@ -162,6 +162,7 @@ def test_a_mistyped_word_differs_in_a_letter_or_two() -> None:
             assert abs(len(wrong) - len(word)) <= 1
 
 
+@pytest.mark.slow
 def test_a_small_run_goes_through_the_commands() -> None:
     data = own.load(ROOT)
     (corpus,) = data.corpora

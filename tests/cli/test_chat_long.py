@@ -50,6 +50,7 @@ def long(memos: Memos, vault: Path) -> Memos:
     return memos
 
 
+@pytest.mark.slow
 def test_what_was_told_at_turn_3_is_answered_at_turn_900(long: Memos) -> None:
     reply = long.ok("chat", ASKED, "-s", "long", "--json").json
     assert reply["answer"] == f"You told me: {TOLD}"

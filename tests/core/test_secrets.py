@@ -111,6 +111,7 @@ def test_what_people_tell_is_no_secret(text: str) -> None:
     assert find(text) == ()
 
 
+@pytest.mark.slow
 def test_prose_is_left_alone() -> None:
     """At most one line in two hundred of ten thousand and more of documentation and code."""
     lines: list[str] = []

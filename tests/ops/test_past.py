@@ -138,6 +138,7 @@ def fresh(vault: Path, rev: str, place: Path) -> Searcher:
     return Searcher(ws, embedder=FakeEmbedder())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_the_past_answers_as_a_fresh_clone_of_it(vault: Path, tmp_path: Path, seed: int) -> None:
     rng = random.Random(seed)  # noqa: S311 - the same history on every run
@@ -256,6 +257,7 @@ def test_every_name_of_a_commit(vault: Path) -> None:
     assert (vault / ".git" / "index").read_bytes() == index
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_the_log_of_an_answer_is_that_of_a_search_at_each_commit(
     vault: Path, seed: int, monkeypatch: pytest.MonkeyPatch
