@@ -44,4 +44,13 @@ run memos undo
 run memos recall "bicycle" -k 1 --min-score 0.5 || echo "(exit code $?: nothing found)"
 run rm -rf "$MEMOS_VAULT/lance" "$MEMOS_VAULT/.memos"
 run memos recall "bake a cake" -k 1
+
+say "What the model has computed of a memory is kept: asked again, it reads less."
+run memos kv list | head -n 4
+run memos chat "What should Ada not eat?" --no-save --json | grep -o '"kv": {[^}]*}'
+
+say "Order: what says the same becomes one, in a commit that can be taken back."
+run memos add "my daughter Ada is allergic to hazelnuts"
+run memos evolve --only merge
+run memos undo
 run memos doctor

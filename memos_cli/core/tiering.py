@@ -68,8 +68,12 @@ def decayed(count: float, since_s: float) -> float:
 
 def saving(tokens: int, speed: Speed) -> float:
     """The seconds that one use of a state saves: its prefill, less the reading."""
-    reading = OPENING_S + tokens * speed.bytes_per_token / READING_BYTES_S
-    return tokens / speed.prefill - reading
+    return tokens / speed.prefill - reading(tokens, speed)
+
+
+def reading(tokens: int, speed: Speed) -> float:
+    """The seconds that it takes to find, verify and hand over a state."""
+    return OPENING_S + tokens * speed.bytes_per_token / READING_BYTES_S
 
 
 def making(tokens: int, speed: Speed, *, computed: bool) -> float:

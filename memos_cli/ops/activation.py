@@ -147,12 +147,12 @@ class Activation:
         from memos_cli.ops.composition import first_tokens
 
         stored: list[tuple[bytearray, int] | None] = []
-        for key, note in zip(self.note_keys(prompt, base), prompt.notes, strict=True):
+        for key in self.note_keys(prompt, base):
             found = self.store.fetch(self.model, key) if key in self._keys else None
             self._refusals()
             stored.append((found[1], found[2]) if found else None)
             if found:
-                self._hit(key, note.end - note.start)
+                self._hit(found[0])
         return Join(base, stored, first_tokens(prompt, self.redo))
 
     def keep_notes(
@@ -191,6 +191,7 @@ class Activation:
 
         base = prompt.cuts[0]
         state = self.engine.read_note(prompt, base, number)
+        self.measured()
         sources = [source] * len(prompt.notes)
         join = Join(base, [None] * len(prompt.notes), alone={number: state})
         return bool(self.keep_notes(prompt, join, sources, every=True))
@@ -242,13 +243,16 @@ class Activation:
         if found is None or not self.engine.restore(prompt, end, found[1], found[2]):
             self._keys.discard(key)
             return False
-        self._hit(key, end)
+        self._hit(found[0])
         return True
 
-    def _hit(self, key: str, tokens: int) -> None:
-        saved = max(0.0, tiering.saving(tokens, self.speed))
+    def _hit(self, state: State) -> None:
+        """Count what it took to compute the state, less the reading, as saved."""
+        speed = self.speed
+        reading = tiering.reading(len(state.tokens), speed)
+        saved = max(0.0, state.cost_s - reading)
         self.saved_s += saved
-        self._hits.append((key, saved))
+        self._hits.append((state.key, saved))
 
     def _note_hits(self) -> None:
         """After the answer: a note would stand between the person and its first word."""

@@ -218,11 +218,9 @@ def _make(ws: Workspace, activation: Activation, item: Todo) -> bool:
         return False
     if item.note is None:
         activation.engine.read(item.prompt, item.length, lambda: False)
-        done = activation.keep(item.prompt, item.length, sources, item.label)
-    else:
-        done = activation.build_note(item.prompt, item.note, sources[0])
-    activation.measured()
-    return done
+        activation.measured()  # first: a state says what it cost
+        return activation.keep(item.prompt, item.length, sources, item.label)
+    return activation.build_note(item.prompt, item.note, sources[0])
 
 
 def in_force(ws: Workspace) -> Iterator[Cube]:

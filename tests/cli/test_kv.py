@@ -73,6 +73,14 @@ class TestSmallModel:
             p: d for p, d in kept.items() if p.endswith(".kv")
         }
 
+    def test_what_was_saved_is_what_it_cost_though_the_index_is_lost(
+        self, small: Memos, vault: Path
+    ) -> None:
+        asked(small, ASKED)
+        cost = sum(row["cost_s"] for row in small.ok("kv", "list", "--json").json["states"])
+        (vault / ".memos" / "kv.db").unlink()
+        assert 0 < asked(small, ASKED)["kv"]["saved_ms"] / 1000 < cost
+
     def test_build_list_verify_clear(self, small: Memos, vault: Path) -> None:
         assert small.ok("kv", "list").stdout == ""
         assert small.ok("kv", "build", "--all", "-n").stdout.startswith("would make 3 states")
