@@ -64,6 +64,7 @@ class Place:
         self._folder, self._store = root / FOLDER, KvStore(root)
         self._model = hashlib.sha256(spec.path.encode()).hexdigest()  # of the weights, elsewhere
         self._fingerprint = {"model": self._model, **engine.facts()}
+        self._digest = kvstate.fingerprint_digest(self._fingerprint)
         self._tokens = tokens_of(engine, PREFIX + spec.context, 1)
         self._end = PREFIX + spec.context
         edges = [PREFIX + spec.context * i // spec.segments for i in range(spec.segments + 1)]
@@ -184,11 +185,11 @@ class Place:
 
     def _start_key(self, prompt: Prompt, length: int) -> str:
         ends = prompt.ends_to(length)
-        return kvstate.key_of(self._fingerprint, "", prompt.tokens[:length], ends)
+        return kvstate.key_of(self._digest, "", prompt.tokens[:length], ends)
 
     def _note_keys(self, prompt: Prompt, base: str) -> list[str]:
         pieces = [prompt.tokens[note.start : note.end] for note in prompt.notes]
-        return [kvstate.key_of(self._fingerprint, base, p, (len(p),)) for p in pieces]
+        return [kvstate.key_of(self._digest, base, p, (len(p),)) for p in pieces]
 
 
 def measure(spec: Spec) -> Iterator[dict[str, Any]]:

@@ -85,7 +85,8 @@ class KvStore:
 
     def total(self) -> int:
         """The bytes of all states."""
-        return int(self._read("SELECT COALESCE(SUM(bytes), 0) FROM states")[0][0])
+        rows = self._read("SELECT COALESCE(SUM(bytes), 0) FROM states")
+        return int(rows[0][0]) if rows else 0
 
     def keys(self, fingerprint: str) -> set[str]:
         """The names of the states with this digest of a fingerprint."""
@@ -154,9 +155,9 @@ class KvStore:
     def remove(self, keys: Iterable[str]) -> int:
         """Delete states; returns how many bytes that frees."""
         wanted = set(keys)
-        rows = [row for row in self.rows() if row.key in wanted]
-        if self._read_only:
+        if self._read_only or not wanted:
             return 0
+        rows = [row for row in self.rows() if row.key in wanted]
         for row in rows:
             with suppress(OSError):
                 self._path(row.model, row.key).unlink(missing_ok=True)
@@ -209,7 +210,7 @@ class KvStore:
         try:
             return self._db.execute(query, values).fetchall()
         except sqlite3.OperationalError:  # somebody holds it for long: as if nothing were noted
-            return [(0,)] if "SUM(" in query else []
+            return []
         except sqlite3.DatabaseError:
             self._db.close()
             if not self._read_only:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from memos_cli.core.cube import Kind, State
-from memos_cli.core.lifecycle import Cause, moved
+from memos_cli.core.cube import RECALLED_STATES, Kind, State
+from memos_cli.core.lifecycle import Cause, may_be_replaced, moved
 from memos_cli.core.relation import Relation
 
 if TYPE_CHECKING:
@@ -155,15 +155,17 @@ def _union(*groups: Iterable[str]) -> tuple[str, ...]:
 
 def comparable(cubes: Iterable[Cube], now: datetime) -> list[Cube]:
     """The memories in force that may be the same, or may replace one another; oldest first."""
-    found = [
+    found = [cube for cube in in_force(cubes, now) if cube.kind in COMPARED]
+    return [cube for cube in found if not (cube.valid_from and cube.valid_from > now)]
+
+
+def in_force(cubes: Iterable[Cube], now: datetime) -> list[Cube]:
+    """The memories that hold now, oldest first: recalled, not replaced, not over."""
+    found = (
         cube
         for cube in cubes
-        if cube.state in {State.ACTIVATED, State.FROZEN}
-        and cube.kind in COMPARED
-        and not cube.superseded_by
-        and not over(cube, now)
-        and not (cube.valid_from and cube.valid_from > now)
-    ]
+        if cube.state in RECALLED_STATES and not cube.superseded_by and not over(cube, now)
+    )
     return sorted(found, key=_age)
 
 
@@ -290,9 +292,8 @@ def _may_replace(older: Cube, newer: Cube) -> bool:
 
     What holds only for a while takes no place for good, and what one person says not another's.
     """
-    free = older.state is State.ACTIVATED and not older.pinned and not older.superseded_by
     lasting = not any(_ends(newer)) or _ends(older) == _ends(newer)
-    return free and lasting and older.speaker == newer.speaker
+    return may_be_replaced(older) and lasting and older.speaker == newer.speaker
 
 
 def _mergeable(known: Known, ids: tuple[str, str]) -> bool:

@@ -62,25 +62,25 @@ class State:
     @cached_property
     def key(self) -> str:
         """The name: 64 hexadecimal digits."""
-        return key_of(self.fingerprint, self.base, self.tokens, self.ends)
+        digest = fingerprint_digest(self.fingerprint)
+        return key_of(digest, self.base, self.tokens, self.ends)
 
 
-def key_of(
-    fingerprint: Mapping[str, Any], base: str, tokens: Sequence[int], ends: Sequence[int]
-) -> str:
-    """The name of the state of these tokens, computed in batches that end at `ends`, on `base`."""
-    return keys_of(fingerprint, base, tokens, ends)[-1]
+def key_of(digest: str, base: str, tokens: Sequence[int], ends: Sequence[int]) -> str:
+    """The name of the state of these tokens, computed in batches that end at `ends`, on `base`.
+
+    `digest` is that of the fingerprint.
+    """
+    return keys_of(digest, base, tokens, ends)[-1]
 
 
-def keys_of(
-    fingerprint: Mapping[str, Any], base: str, tokens: Sequence[int], ends: Sequence[int]
-) -> list[str]:
+def keys_of(digest: str, base: str, tokens: Sequence[int], ends: Sequence[int]) -> list[str]:
     """For each of `ends` the name of the state that ends there.
 
     Each is a hash over the one before and the tokens of one more batch, so that all starts of a
     prompt are named in one pass.
     """
-    name = hashlib.sha256(f"{fingerprint_digest(fingerprint)} {base}".encode()).digest()
+    name = hashlib.sha256(f"{digest} {base}".encode()).digest()
     names, start = [name.hex()], 0
     for end in ends:
         batch = tokens[start:end]

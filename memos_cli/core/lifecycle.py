@@ -78,6 +78,11 @@ def moved(cube: Cube, to: State, by: Cause) -> Cube:
     raise RefusedError(msg, hint=_WAY_OUT.get(cube.state, "").format(id=cube.id))
 
 
+def may_be_replaced(cube: Cube) -> bool:
+    """Whether another memory may take its place unasked: only where it is in force."""
+    return cube.state is State.ACTIVATED and not cube.superseded_by and not cube.pinned
+
+
 def refuse_frozen(cube: Cube) -> None:
     """Raises RefusedError for a memory that may neither change, nor be removed or replaced."""
     if cube.state is State.FROZEN:

@@ -51,6 +51,8 @@ class Activation:
 
     `model` is the SHA-256 of the weights; `redo` says how many tokens of each joined note are read
     again, None where notes are not joined. `saved_s` are the seconds of prefill saved so far.
+    `digest` is what all states of this model, engine and KV type share, `speed` what was measured
+    of them here.
     """
 
     ws: Workspace
@@ -60,6 +62,8 @@ class Activation:
     limits: Limits = field(default_factory=Limits)
     redo: int | None = None
     saved_s: float = 0.0
+    digest: str = field(init=False)
+    speed: Speed = field(init=False)
     _fingerprint: dict[str, Any] = field(init=False)
     _keys: set[str] = field(init=False)
     _uses: dict[str, Use] = field(init=False)
@@ -68,18 +72,10 @@ class Activation:
     def __post_init__(self) -> None:
         """Look at what is there."""
         self._fingerprint = {"model": self.model, **self.engine.facts()}
+        self.digest = kvstate.fingerprint_digest(self._fingerprint)
+        self.speed = speed_of(self.store, self.digest)
         self._keys = self.store.keys(self.digest)
         self._uses = fold(self.ws, self.store)
-
-    @property
-    def digest(self) -> str:
-        """What all states of this model, engine and KV type share."""
-        return kvstate.fingerprint_digest(self._fingerprint)
-
-    @property
-    def speed(self) -> Speed:
-        """What was measured of this model here."""
-        return speed_of(self.store, self.digest)
 
     def close(self) -> None:
         """Close the index."""
@@ -93,12 +89,12 @@ class Activation:
 
         It is at most `most` tokens long, and longer than what the engine holds anyway.
         """
-        held = self.engine.held(prompt)
         limit = min(len(prompt.tokens) - 1, len(prompt.tokens) if most is None else most)
         ends = [end for end in prompt.ends if end <= limit]
         if not ends or not self._keys:
             return 0
-        keys = kvstate.keys_of(self._fingerprint, "", prompt.tokens, ends)
+        held = self.engine.held(prompt)
+        keys = kvstate.keys_of(self.digest, "", prompt.tokens, ends)
         for end, key in zip(reversed(ends), reversed(keys), strict=True):
             if end <= held:
                 return 0
@@ -124,9 +120,9 @@ class Activation:
         )
         return self._put(state, payload)
 
-    def has(self, prompt: Prompt, length: int) -> bool:
-        """Whether the start of `prompt` of that length is stored."""
-        return self.key(prompt, length) in self._keys
+    def has(self, key: str) -> bool:
+        """Whether the state of that name is stored."""
+        return key in self._keys
 
     def labelled(self, label: str) -> tuple[str, ...]:
         """The keys of the states of this model with a label."""
@@ -155,46 +151,21 @@ class Activation:
                 self._hit(found[0])
         return Join(base, stored, first_tokens(prompt, self.redo))
 
-    def keep_notes(
-        self, prompt: Prompt, join: Join, sources: Sequence[Source | None], *, every: bool = False
-    ) -> int:
-        """Store the notes that were computed alone and earn it (or all); returns how many."""
-        base_key = self.key(prompt, join.base)
+    def keep_notes(self, prompt: Prompt, join: Join, sources: Sequence[Source | None]) -> int:
+        """Store the notes that were computed alone and earn it; returns how many."""
         kept = 0
         for number, payload in join.alone.items():
             note, source = prompt.notes[number], sources[number]
-            if source is None:
-                continue
-            length = note.end - note.start
-            if not every and not self.earns(source.id, length):
-                continue
-            state = State(
-                fingerprint=self._fingerprint,
-                tokens=prompt.tokens[note.start : note.end],
-                ends=(length,),
-                start=join.base,
-                base=base_key,
-                sources=(source,),
-                label=MEMORY,
-                cost_s=length / self.speed.prefill,
-            )
-            kept += self._put(state, payload)
+            if source is not None and self.earns(source.id, note.end - note.start):
+                kept += self._put_note(prompt, join.base, number, source, payload)
         return kept
-
-    def has_note(self, prompt: Prompt, number: int) -> bool:
-        """Whether that note is stored as computed on the fixed block of `prompt`."""
-        return self.note_keys(prompt, prompt.cuts[0])[number] in self._keys
 
     def build_note(self, prompt: Prompt, number: int, source: Source) -> bool:
         """Compute that note on the fixed block of `prompt`, and store it."""
-        from memos_cli.backends.llama import Join
-
         base = prompt.cuts[0]
-        state = self.engine.read_note(prompt, base, number)
+        payload = self.engine.read_note(prompt, base, number)
         self.measured()
-        sources = [source] * len(prompt.notes)
-        join = Join(base, [None] * len(prompt.notes), alone={number: state})
-        return bool(self.keep_notes(prompt, join, sources, every=True))
+        return self._put_note(prompt, base, number, source, payload)
 
     # -- the scheduler ---------------------------------------------------------------------------
 
@@ -215,24 +186,23 @@ class Activation:
         stats = self.engine.stats
         if stats.computed_tokens < LEAST_TOKENS or stats.prefill_s <= 0:
             return
-        now, known = (
-            stats.computed_tokens / stats.prefill_s,
-            self.store.meta(f"speed {self.digest}"),
-        )
+        now = stats.computed_tokens / stats.prefill_s
+        known = self.store.meta(f"speed {self.digest}")
         mean = float(known) * (1 - LEARNING) + now * LEARNING if known else now
         self.store.note(f"speed {self.digest}", f"{mean:.3f}")
+        self.speed = replace(self.speed, prefill=mean)
 
     # -- inside ----------------------------------------------------------------------------------
 
     def key(self, prompt: Prompt, length: int) -> str:
         """The name of the state of the start of `prompt` of that length."""
-        return kvstate.key_of(self._fingerprint, "", prompt.tokens[:length], prompt.ends_to(length))
+        return kvstate.key_of(self.digest, "", prompt.tokens[:length], prompt.ends_to(length))
 
     def note_keys(self, prompt: Prompt, base: int) -> list[str]:
         """The names of the states of its notes, computed on its first `base` tokens."""
         base_key = self.key(prompt, base)
         return [
-            kvstate.key_of(self._fingerprint, base_key, prompt.tokens[n.start : n.end],
+            kvstate.key_of(self.digest, base_key, prompt.tokens[n.start : n.end],
                            (n.end - n.start,))
             for n in prompt.notes
         ]  # fmt: skip
@@ -248,9 +218,7 @@ class Activation:
 
     def _hit(self, state: State) -> None:
         """Count what it took to compute the state, less the reading, as saved."""
-        speed = self.speed
-        reading = tiering.reading(len(state.tokens), speed)
-        saved = max(0.0, state.cost_s - reading)
+        saved = max(0.0, state.cost_s - tiering.reading(len(state.tokens), self.speed))
         self.saved_s += saved
         self._hits.append((state.key, saved))
 
@@ -266,6 +234,23 @@ class Activation:
             self._keys.discard(key)
             self.ws.around.detail(f"A KV state was not used, {why}; it is made anew ({key[:12]}).")
 
+    def _put_note(
+        self, prompt: Prompt, base: int, number: int, source: Source, payload: bytearray
+    ) -> bool:
+        note = prompt.notes[number]
+        length = note.end - note.start
+        state = State(
+            fingerprint=self._fingerprint,
+            tokens=prompt.tokens[note.start : note.end],
+            ends=(length,),
+            start=base,
+            base=self.key(prompt, base),
+            sources=(source,),
+            label=MEMORY,
+            cost_s=length / self.speed.prefill,
+        )
+        return self._put(state, payload)
+
     def _put(self, state: State, payload: bytearray) -> bool:
         now = self.ws.now().timestamp()
         if len(payload) > self.limits.max_bytes:
@@ -274,8 +259,9 @@ class Activation:
         if not size:
             return False
         self._keys.add(state.key)
-        tokens = len(state.tokens)
-        self.store.note(f"bytes {self.digest}", f"{size / tokens:.3f}")
+        per_token = size / len(state.tokens)
+        self.store.note(f"bytes {self.digest}", f"{per_token:.3f}")
+        self.speed = replace(self.speed, bytes_per_token=per_token)
         gone = overfull(self.store, self.limits.max_bytes, self._uses, self.speed, now)
         self._keys.difference_update(gone)
         return state.key not in gone

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from memos_cli.core import claims, codec, evolution, tiering
 from memos_cli.core.aspect import one_aspect
-from memos_cli.core.cube import RECALLED_STATES, Cube, State, new_id, path_of
+from memos_cli.core.cube import Cube, State, new_id, path_of
 from memos_cli.core.duplicates import same_fact
 from memos_cli.core.errors import MemosError
 from memos_cli.core.evolution import STEPS, Known, Pair, Step, Used
@@ -104,8 +104,13 @@ class _Vault:
     ws: Workspace
     cubes: dict[str, Cube] = field(default_factory=dict)
     data: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    uses: dict[str, Used] = field(init=False)
+    began: datetime | None = field(init=False)
+    rejected: bytes | None = field(init=False)
 
     def __post_init__(self) -> None:
+        self.uses, self.began = _uses(self.ws)
+        self.rejected = self.ws.files.read_or_none(REJECTED)
         for entry in self.ws.catalog.entries():
             if entry.error is None and entry.id and entry.id not in self.cubes:
                 try:
@@ -117,21 +122,19 @@ class _Vault:
 
     def known(self, cubes: Mapping[str, Cube], judge: _Judge) -> Known:
         """All that a plan is made from, with the memories as they are by now."""
-        uses, began = _uses(self.ws)
         now = self.ws.now()
         pairs = judge.pairs(evolution.comparable(cubes.values(), now))
-        rejected = self.ws.files.read_or_none(REJECTED)
         return Known(
             cubes=cubes,
             now=now,
-            uses=uses,
+            uses=self.uses,
             pairs=pairs,
-            watched=now - began if began else timedelta(0),
+            watched=now - self.began if self.began else timedelta(0),
             decided={
                 (p.older, p.newer)
                 for p in pairs
                 if p.relation is Relation.MAY_REPLACE
-                and is_rejected(rejected, rivals(cubes[p.older], cubes[p.newer]))
+                and is_rejected(self.rejected, rivals(cubes[p.older], cubes[p.newer]))
             },
         )
 
@@ -238,14 +241,7 @@ def _nearest(probes: NDArray[np.float32], vectors: NDArray[np.float32]) -> Itera
 def tiers(ready: Ready, planned: Round, only: Collection[str]) -> tuple[tuple[Step, ...], Schedule]:
     """What the scheduler would have a KV state after a round, and no longer have one."""
     ws, changed = planned.vault.ws, planned.changed
-    now = ws.now()
-    cubes = [
-        cube
-        for cube in sorted(planned.cubes.values(), key=lambda cube: (cube.created, cube.id))
-        if cube.state in RECALLED_STATES
-        and not cube.superseded_by
-        and not evolution.over(cube, now)
-    ]
+    cubes = evolution.in_force(planned.cubes.values(), ws.now())
     uses = fold(ws, ready.states.store)
     wanted = schedule(ready, cubes, uses, changed)
     wanted = Schedule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,13 @@ from memos_cli.core.prompt import Turn
 from memos_cli.ops import composition
 from memos_cli.ops.activation import speed_of
 from memos_cli.ops.generalvoice import GeneralVoice
-from memos_cli.ops.kvsweep import sweep
+from memos_cli.ops.kvsweep import open_store, sweep
 from memos_cli.ops.models import facts_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from memos_cli.backends.kvstore import KvStore, Row
+    from memos_cli.backends.kvstore import Row
     from memos_cli.core.prompt import Prompt
     from memos_cli.ops.chatvoice import Ready
     from memos_cli.ops.composition import Loss
@@ -78,17 +79,9 @@ def measure_loss(ws: Workspace, ready: Ready, places: Places) -> list[Loss]:
 # -- looking --------------------------------------------------------------------------------------
 
 
-def open_store(ws: Workspace) -> KvStore:
-    """The states of a vault."""
-    from memos_cli.backends.kvstore import KvStore
-
-    return KvStore(ws.root, read_only=ws.read_only)
-
-
 def listing(ws: Workspace) -> Listing:
     """Every state, the one used last first; those of memories that changed or ran out go."""
-    store = open_store(ws)
-    try:
+    with closing(open_store(ws)) as store:
         swept = sweep(ws, store, lifetimes=True)
         sources = store.sources()
         kept = tuple(
@@ -100,34 +93,26 @@ def listing(ws: Workspace) -> Listing:
             for row in store.rows()
         )
         return Listing(kept, int(store.meta("refused") or 0), swept)
-    finally:
-        store.close()
 
 
 def verify(ws: Workspace) -> list[tuple[Row, str]]:
     """Every state with "" or why it is not sound. Nothing is loaded, nothing removed."""
-    store = open_store(ws)
-    try:
-        total = len(store.rows())
-        with ws.progress("Verifying", total) as advance:
-            found = []
-            for row, why in store.verify():
-                found.append((row, why))
-                advance(1)
-        missing = [(row, why) for row, why in found if why]
-        return missing + [(row, why) for row, why in found if not why]
-    finally:
-        store.close()
+    found = []
+    with (
+        closing(open_store(ws)) as store,
+        ws.progress("Verifying", len(store.rows())) as advance,
+    ):
+        for verdict in store.verify():
+            found.append(verdict)
+            advance(1)
+    return found
 
 
 def clear(ws: Workspace, *, unsound: bool = False, dry_run: bool = False) -> tuple[int, int]:
     """Delete all states, or those that do not verify; returns how many and their bytes."""
-    store = open_store(ws)
-    try:
+    with closing(open_store(ws)) as store:
         rows = [r for r, why in store.verify() if why] if unsound else store.rows()
         if not dry_run:
             ws.require_writable()
             store.remove([row.key for row in rows])
         return len(rows), sum(row.bytes for row in rows)
-    finally:
-        store.close()

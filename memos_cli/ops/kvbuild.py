@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from memos_cli.core import nano, tiering
 from memos_cli.core.cube import RECALLED_STATES
 from memos_cli.core.errors import ModelUnusableError, RefusedError
-from memos_cli.core.evolution import over
+from memos_cli.core.evolution import in_force
 from memos_cli.core.prompt import Turn
 from memos_cli.core.rejected import plain
 from memos_cli.core.tiering import Use
@@ -88,9 +88,10 @@ def build(ws: Workspace, ready: Ready, wanted: Wanted, *, dry_run: bool = False)
         sweep(ws, ready.states.store, lifetimes=True)
     uses = fold(ws, ready.states.store)
     if not wanted.named:
-        return follow(ws, ready, schedule(ready, list(in_force(ws)), uses), dry_run=dry_run)
+        return follow(ws, ready, schedule(ready, _memories(ws), uses), dry_run=dry_run)
     cubes = sorted(_chosen(ws, wanted), key=lambda c: (-uses.get(c.id, Use(c.id)).count, c.id))
-    todo = tuple(_todo(ready, _pinned(ws), cubes))
+    pinned = [cube for cube in _memories(ws) if cube.pinned]
+    todo = tuple(_todo(ready, pinned, cubes))
     return follow(ws, ready, Schedule(todo, ()), dry_run=dry_run)
 
 
@@ -150,9 +151,11 @@ def follow(ws: Workspace, ready: Ready, wanted: Schedule, *, dry_run: bool = Fal
     """Make and give up what a schedule says."""
     if not dry_run:
         ready.states.drop([key for key, _, _ in wanted.demote])
-    freed = sum(size for _, _, size in wanted.demote) if dry_run else 0
+    room = ready.states.limits.max_bytes - ready.states.store.total()
+    if dry_run:
+        room += sum(size for _, _, size in wanted.demote)
     with ws.progress("Building KV states", len(wanted.promote)) as advance:
-        built = _make_all(ws, ready.states, wanted.promote, (advance, freed), dry_run=dry_run)
+        built = _make_all(ws, ready.states, wanted.promote, room, advance, dry_run=dry_run)
     return replace(built, demoted=len(wanted.demote))
 
 
@@ -160,25 +163,22 @@ def _make_all(
     ws: Workspace,
     activation: Activation,
     todo: Iterable[Todo],
-    told: tuple[Callable[[int], None], int],
+    room: int,
+    advance: Callable[[int], None],
     *,
     dry_run: bool,
 ) -> Built:
-    """Make one state after the other while the budget has room.
-
-    `told` has progress, and the bytes that would be free by then.
-    """
-    advance, freed = told
+    """Make one state after the other while `room` bytes have room."""
     built, per_token = Built(), activation.speed.bytes_per_token
-    room = activation.limits.max_bytes - activation.store.total() + freed
     for item in todo:
         advance(1)
         size = int(item.length * per_token)
         if _has(activation, item):
             built = replace(built, there=built.there + 1)
-        elif size > room - (built.bytes if dry_run else 0):
+        elif size > room:
             built = replace(built, no_room=built.no_room + 1)
         elif dry_run:
+            room -= size
             built = _more(built, item, size, 0.0)
         else:
             before = activation.store.total()
@@ -200,9 +200,7 @@ def _more(built: Built, item: Todo, size: int, seconds: float) -> Built:
 
 
 def _has(activation: Activation, item: Todo) -> bool:
-    if item.note is None:
-        return activation.has(item.prompt, item.length)
-    return activation.has_note(item.prompt, item.note)
+    return activation.has(_key(activation, item))
 
 
 def _key(activation: Activation, item: Todo) -> str:
@@ -223,20 +221,10 @@ def _make(ws: Workspace, activation: Activation, item: Todo) -> bool:
     return activation.build_note(item.prompt, item.note, sources[0])
 
 
-def in_force(ws: Workspace) -> Iterator[Cube]:
+def _memories(ws: Workspace) -> list[Cube]:
     """The memories that may stand in a prompt now, in the order in which chats pin them."""
-    found = []
-    for entry in ws.catalog.entries():
-        if entry.error is None and entry.id:
-            cube = ws.load(entry.id)[1]
-            live = cube.state in RECALLED_STATES and not cube.superseded_by
-            if live and not over(cube, ws.now()):
-                found.append(cube)
-    yield from sorted(found, key=lambda cube: (cube.created, cube.id))
-
-
-def _pinned(ws: Workspace) -> list[Cube]:
-    return [cube for cube in in_force(ws) if cube.pinned]
+    there = (e.id for e in ws.catalog.entries() if e.error is None and e.id)
+    return in_force((ws.load(id_)[1] for id_ in there), ws.now())
 
 
 def _chosen(ws: Workspace, wanted: Wanted) -> list[Cube]:
@@ -249,7 +237,7 @@ def _chosen(ws: Workspace, wanted: Wanted) -> list[Cube]:
         return cubes
     return [
         cube
-        for cube in in_force(ws)
+        for cube in _memories(ws)
         if wanted.all or (wanted.pinned and cube.pinned) or (wanted.tag and wanted.tag in cube.tags)
     ]
 

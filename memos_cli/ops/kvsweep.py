@@ -7,21 +7,35 @@ its bytes are gone too.
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from memos_cli.core.cube import RECALLED_STATES
 from memos_cli.core.errors import MemosError
+from memos_cli.core.evolution import over
+from memos_cli.core.kvstate import Source
 
 if TYPE_CHECKING:
     from memos_cli.backends.kvstore import KvStore
-    from memos_cli.core.kvstate import Source
     from memos_cli.ops.workspace import Workspace
+
+
+def open_store(ws: Workspace) -> KvStore:
+    """The states of a vault."""
+    from memos_cli.backends.kvstore import KvStore
+
+    return KvStore(ws.root, read_only=ws.read_only)
+
+
+def any_states(ws: Workspace) -> bool:
+    """Whether the vault may have states: else nothing of them need be opened."""
+    from memos_cli.backends.kvstore import FOLDER
+
+    return (ws.root / FOLDER).is_dir()
 
 
 def source_of(ws: Workspace, id_: str) -> Source | None:
     """A memory as the source of a state: its id and the blob that its file is; None for none."""
-    from memos_cli.core.kvstate import Source
-
     found = ws.catalog.with_prefix(id_, 1)
     return Source(id_, found[0].good) if found and found[0].good else None
 
@@ -55,38 +69,25 @@ def sweep_others(store: KvStore, model: str, digest: str) -> int:
 
 def after_change(ws: Workspace) -> None:
     """Called when a command has changed or removed memories or sessions; it never fails."""
-    from memos_cli.backends.kvstore import FOLDER, KvStore
-
-    if ws.read_only or not (ws.root / FOLDER).is_dir():
+    if ws.read_only or not any_states(ws):
         return
     try:
-        store = KvStore(ws.root)
-        try:
+        with closing(open_store(ws)) as store:
             sweep(ws, store)
-        finally:
-            store.close()
     except (OSError, sqlite3.Error, MemosError) as error:  # the change itself is done
         ws.notify(f"The KV states could not be looked at ({error}); `memos kv clear` deletes them.")
 
 
-def tiers_of(ws: Workspace, id_: str) -> tuple[str, ...]:
-    """Where a memory is ready to use: always as text, perhaps as a KV state."""
-    from memos_cli.backends.kvstore import FOLDER, KvStore
-
-    if not (ws.root / FOLDER).is_dir():
-        return ("plaintext",)
-    store = KvStore(ws.root, read_only=ws.read_only)
-    try:
-        named = {source for sources in store.sources().values() for source in sources}
-    finally:
-        store.close()
-    return ("plaintext", "activation") if source_of(ws, id_) in named else ("plaintext",)
+def activated(ws: Workspace) -> frozenset[Source]:
+    """The memories, as they were then, that have a KV state."""
+    if not any_states(ws):
+        return frozenset()
+    with closing(open_store(ws)) as store:
+        return frozenset(source for sources in store.sources().values() for source in sources)
 
 
 def transcript_of(ws: Workspace, path: str) -> Source | None:
     """The file of a session as the source of a state; None where there is none."""
-    from memos_cli.core.kvstate import Source
-
     data = ws.files.read_or_none(path) if path else None
     return None if data is None else Source(path, ws.git.blob_id(data))
 
@@ -103,5 +104,4 @@ def _holds(ws: Workspace, source: Source, *, lifetimes: bool) -> bool:
         cube = ws.load(source.id)[1]
     except MemosError:
         return False
-    ends = [t for t in (cube.expires, cube.valid_until) if t is not None]
-    return cube.state in RECALLED_STATES and all(t > ws.now() for t in ends)
+    return cube.state in RECALLED_STATES and not over(cube, ws.now())

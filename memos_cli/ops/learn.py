@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from memos_cli.core import claims, codec
 from memos_cli.core.cube import RECALLED_STATES, State
 from memos_cli.core.errors import MemosError
+from memos_cli.core.lifecycle import may_be_replaced
 from memos_cli.core.query import Query
 from memos_cli.core.relation import Relation, relation
 
@@ -73,12 +74,6 @@ def compare(
 def repeats(lessons: Iterable[Lesson], statement: str) -> bool:
     """Whether a statement says what another of the same message says."""
     return any(relation(lesson.text, statement) is Relation.SAME for lesson in lessons)
-
-
-def may_be_replaced(cube: Cube) -> bool:
-    """Whether what a chat learns may take the place of a memory: only where it is in force."""
-    in_force = cube.state is State.ACTIVATED and not cube.superseded_by
-    return in_force and not cube.pinned
 
 
 def near(searcher: Searcher, statement: str, namespace: str) -> tuple[Cube, ...]:

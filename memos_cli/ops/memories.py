@@ -16,7 +16,7 @@ from memos_cli.core.errors import (
 from memos_cli.core.lifecycle import refuse_frozen
 from memos_cli.core.rejected import FILE, add_rejected
 from memos_cli.core.safetext import one_line
-from memos_cli.ops.kvsweep import tiers_of
+from memos_cli.ops.kvsweep import activated, source_of
 from memos_cli.ops.transaction import change
 from memos_cli.ops.workspace import check_prefix
 
@@ -61,12 +61,12 @@ def show(ws: Workspace, prefixes: Sequence[str], at: str | None = None) -> list[
     if at is not None:
         return [_show_at(ws, prefix, at) for prefix in prefixes]
     found = []
-    head = ws.git.head()
+    head, states = ws.git.head(), activated(ws)
     for prefix in prefixes:
         entry, cube, _ = ws.load(prefix)
         committed = ws.git.blob_at(head, entry.path) if head else None
         own = committed != entry.blob
-        tiers = tiers_of(ws, cube.id)
+        tiers = ("plaintext", *(["activation"] if source_of(ws, cube.id) in states else []))
         found.append(Shown(cube, entry.path, uncommitted=own, tiers=tiers))
     return found
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from memos_cli.core import codec
 from memos_cli.core.cube import RECALLED_STATES, State, clean_text, subject_line
 from memos_cli.core.errors import MemosError, RefusedError
-from memos_cli.core.evolution import is_question
-from memos_cli.core.lifecycle import Cause, allowed
+from memos_cli.core.evolution import Step, after, is_question
+from memos_cli.core.lifecycle import Cause, allowed, may_be_replaced
 from memos_cli.core.rejected import FILE, add_rejected, rivals
-from memos_cli.ops.learn import may_be_replaced, supersede
+from memos_cli.ops.learn import supersede
 from memos_cli.ops.transaction import change
 
 if TYPE_CHECKING:
@@ -133,18 +133,17 @@ def _refuse_unanswerable(ws: Workspace, questions: Iterable[Cube], verdicts: Ver
             raise RefusedError(msg, hint="Reject it, or let `memos evolve` withdraw it.")
 
 
-def _let_the_newer_stand(tx: Transaction, question: Cube) -> tuple[str, str]:
-    """Write into the older of two memories that the newer replaces it, and the other way round."""
+def _let_the_newer_stand(tx: Transaction, question: Cube) -> tuple[str, ...]:
+    """Carry out the step that `evolve` could not decide on; the ids of the two memories."""
     older_id, newer_id = question.supersedes
-    entry, _, data = tx.ws.load(older_id)
-    tx.expect(entry.path, tx.ws.git.blob_id(data))
-    tx.write(entry.path, codec.update(tx.read(entry.path) or data, superseded_by=newer_id))
-    entry, newer, data = tx.ws.load(newer_id)
-    if newer.state is not State.FROZEN:
+    cubes = {id_: tx.ws.load(id_)[1] for id_ in question.supersedes}
+    step = Step("supersede", (older_id,), "", into=newer_id)
+    for cube in after(cubes, step).values():
+        entry, _, data = tx.ws.load(cube.id)
         tx.expect(entry.path, tx.ws.git.blob_id(data))
-        both = tuple(dict.fromkeys([*newer.supersedes, older_id]))
-        tx.write(entry.path, codec.update(tx.read(entry.path) or data, supersedes=both))
-    return older_id, newer_id
+        changed = {"superseded_by": cube.superseded_by, "supersedes": cube.supersedes}
+        tx.write(entry.path, codec.update(tx.read(entry.path) or data, **changed))
+    return question.supersedes
 
 
 def _refusal(ws: Workspace, cube: Cube) -> str:

@@ -110,7 +110,7 @@ def keep_session(
     engine = activation.engine
     longer = Prompt((*start.tokens, *([0] * BLOCK)), start.cuts)
     length = max((end for end in longer.ends if end <= len(start.tokens)), default=0)
-    if not length or activation.has(longer, length):
+    if not length or activation.has(activation.key(longer, length)):
         return
     unread = length - engine.held(longer)
     if unread / activation.speed.prefill > LONGEST_READ_S:

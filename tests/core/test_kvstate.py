@@ -76,7 +76,7 @@ def test_all_that_must_match_is_in_the_name(other: State) -> None:
 
 def test_every_start_of_a_prompt_has_the_name_it_has_alone() -> None:
     tokens, ends = tuple(range(300)), block_ends(300, [41])
-    names = kvstate.keys_of(FINGERPRINT, "", tokens, ends)
+    names = kvstate.keys_of(kvstate.fingerprint_digest(FINGERPRINT), "", tokens, ends)
     for end, name in zip(ends, names, strict=True):
         alone = State(FINGERPRINT, tokens[:end], tuple(e for e in ends if e <= end))
         assert alone.key == name

@@ -10,7 +10,7 @@ import pytest
 from memos_cli.ops.activation import Limits, fold
 from memos_cli.ops.chat import Capture, Conversation, Options
 from memos_cli.ops.chatvoice import How, Ready, ready
-from memos_cli.ops.kv import open_store
+from memos_cli.ops.kvsweep import open_store
 from memos_cli.ops.models import Places, examine
 from memos_cli.ops.opening import open_workspace
 from memos_cli.ops.voices import Manner
