@@ -11,10 +11,10 @@ import re
 import secrets
 from typing import TYPE_CHECKING
 
+from memos_cli.core.mergelines import union
+
 if TYPE_CHECKING:
     from memos_cli.core.cube import Cube
-
-from memos_cli.core.mergelines import union
 
 FILE = "rejected.txt"
 _SALT = "salt "
@@ -23,7 +23,7 @@ _NOT_WORD = re.compile(r"[\W_]+")
 
 def add_rejected(data: bytes | None, text: str) -> bytes:
     """The file with the hash of `text` added (once); a new salt where there is no file yet."""
-    lines = _lines(data) or [f"salt {secrets.token_hex(16)}"]
+    lines = _lines(data) or [f"{_SALT}{secrets.token_hex(16)}"]
     if not is_rejected(data, text):
         lines.append(_hash(_salts(lines)[-1], text))
     return _joined(lines)
