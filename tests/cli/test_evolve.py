@@ -168,6 +168,19 @@ def test_an_edit_of_the_person_is_in_the_way_and_nothing_changes(memos: Memos, v
     assert snapshot(vault) == before
 
 
+def test_a_memory_that_cannot_be_read_is_left_out_and_kept(memos: Memos, vault: Path) -> None:
+    damaged = told(memos, "I live in Berlin.", 9)
+    told(memos, "i live in berlin", 8)
+    priya = told(memos, "My boss is called Priya.", 7)
+    ingvild = told(memos, "My boss is called Ingvild Strand.", 6)
+    place = memory_file(vault, damaged)
+    place.write_bytes(b"+++\nid = [\n+++\n\xff I live in Berlin.\n")
+    before = place.read_bytes()
+    assert brief(plan(memos)) == [("supersede", [priya], ingvild)]
+    assert place.read_bytes() == before
+    assert plan(memos) == []
+
+
 def test_states_follow_the_round_as_planned(memos: Memos, vault: Path) -> None:
     """What chats use gets a state; one of a memory that is merged goes."""
     old = told(memos, "My sister Hannah lives in Graz.", 9)
