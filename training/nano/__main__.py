@@ -8,15 +8,17 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from training.nano import evaluate, meaning, shipped, style, tokenizer
 from training.nano.batches import Loader
-from training.nano.model import Config, Nano, structured_init
-from training.nano.optim import optimizers
+from training.nano.model import SIZES, Nano, structured_init
+from training.nano.optim import Muon, optimizers
 from training.nano.tasks import Maker
 
 
@@ -28,7 +30,12 @@ def arguments() -> argparse.Namespace:
     p.add_argument(
         "--start", default="", help="checkpoint, or GGUF of ours, to take the weights from"
     )
-    p.add_argument("--minutes", type=float, default=40, help="CPU minutes of this leg")
+    p.add_argument(
+        "--minutes",
+        type=float,
+        default=40,
+        help="of this leg: of CPU time where one thread trains, else of the clock",
+    )
     p.add_argument("--muon", type=float, default=0.01)
     p.add_argument("--adam", type=float, default=3e-3)
     p.add_argument("--decay", type=float, default=0.7, help="share of the leg with linear decay")
@@ -39,6 +46,10 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--rows", type=int, default=20, help="rows of 256 tokens a step")
+    p.add_argument("--size", choices=list(SIZES), default="nano")
+    p.add_argument(
+        "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda"
+    )
     p.add_argument("--full", action="store_true", help="no bf16 (a core without AVX512 wants it)")
     p.add_argument("--dropout", type=float, default=0.0, help="of what a layer adds")
     p.add_argument("--no-compile", action="store_true")
@@ -56,13 +67,13 @@ def main() -> None:
     saved = args.work / f"{args.name}.pt"
     used, step, tokens = 0.0, 0, 0
     if saved.exists():
-        state = torch.load(saved, weights_only=True)
+        state = load(saved, args.device)
         model.load_state_dict(state["model"])
         adam.load_state_dict(state["adam"])
         muon.buffers = state["muon"]
         used, step, tokens = state["used"], state["step"], state["tokens"]
     maker = Maker(random.Random(args.seed * 1_000_003 + step), sentences)
-    known = model.embed.weight[:, -model.c.semantic :].abs().amax(1).detach().numpy() > 0
+    known = model.embed.weight[:, -model.c.semantic :].abs().amax(1).detach().cpu().numpy() > 0
     short = Loader(
         maker,
         encoder,
@@ -76,13 +87,14 @@ def main() -> None:
         maker, encoder, rows=max(1, args.rows // 2), length=512, max_lines=32, meaningful=known
     )
     forward = model if args.no_compile else torch.compile(model, dynamic=False)
-    clock = time.perf_counter if args.threads > 1 else time.process_time
+    alone = args.threads == 1 and args.device == "cpu"
+    clock = time.process_time if alone else time.perf_counter
     began, losses, budget = clock() - used, [], args.minutes * 60
     next_eval = used + 900
     while (used := clock() - began) < budget:
         loader = long if maker.rng.random() < args.long else short
-        inputs, positions, bias, names, at, target = loader.batch()
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not args.full):
+        inputs, positions, bias, names, at, target = (x.to(args.device) for x in loader.batch())
+        with torch.autocast(args.device, dtype=torch.bfloat16, enabled=not args.full):
             hidden = forward(inputs, positions, bias, names).flatten(0, 1)[at]
             loss = F.cross_entropy(model.logits(hidden).float(), target)
         loss.backward()
@@ -104,13 +116,13 @@ def main() -> None:
             )
             losses.clear()
         if step % 200 == 0:
-            save(saved, model, adam, muon, (used, step, tokens))
+            save(saved, model, adam, muon, (used, step, tokens), args.size)
         if used > next_eval:
             next_eval = used + 900
             model.eval()
             print(evaluate.report(model, encoder, sentences), flush=True)
             model.train()
-    save(saved, model, adam, muon, (used, step, tokens))
+    save(saved, model, adam, muon, (used, step, tokens), args.size)
     model.eval()
     print(evaluate.report(model, encoder, sentences, n=60), flush=True)
 
@@ -121,23 +133,34 @@ def begin(args: argparse.Namespace, sentences: list[str]) -> tuple[tokenizer.Enc
     if shipped_file:
         shipped.save_tokenizer(shipped_file, args.work / "tokenizer.json")
     encoder = tokenizer.Encoder(tokenizer.build(args.work / "tokenizer.json", sentences))
-    model = Nano(Config(vocab=encoder.tokenizer.get_vocab_size(), dropout=args.dropout))
+    vocab = encoder.tokenizer.get_vocab_size()
+    model = Nano(replace(SIZES[args.size], vocab=vocab, dropout=args.dropout))
     words = [encoder.tokenizer.id_to_token(i) for i in range(model.c.vocab)]
     structured_init(model, meaning.meanings(words, model.c.semantic))
     if shipped_file:
         shipped.take(model, shipped_file)
     elif args.start:
-        state = torch.load(args.work / f"{args.start}.pt", weights_only=True)["model"]
-        model.load_state_dict(state)
-    return encoder, model
+        model.load_state_dict(load(args.work / f"{args.start}.pt", "cpu")["model"])
+    return encoder, model.to(args.device)
+
+
+def load(path: Path, device: str) -> dict[str, Any]:
+    """A checkpoint, on the device that trains."""
+    state: dict[str, Any] = torch.load(path, weights_only=True, map_location=device)
+    return state
 
 
 def save(
-    path: Path, model: Nano, adam: torch.optim.AdamW, muon: object, at: tuple[float, int, int]
+    path: Path,
+    model: Nano,
+    adam: torch.optim.AdamW,
+    muon: Muon,
+    at: tuple[float, int, int],
+    size: str,
 ) -> None:
     """Write a checkpoint whole or not at all."""
-    state = {"model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers}  # type: ignore[attr-defined]
-    state |= {"used": at[0], "step": at[1], "tokens": at[2]}
+    state = {"model": model.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers}
+    state |= {"used": at[0], "step": at[1], "tokens": at[2], "size": size}
     part = path.with_suffix(".part")
     torch.save(state, part)
     part.replace(path)

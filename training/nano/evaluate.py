@@ -46,10 +46,11 @@ def scores(
         start = len(row.tokens)
         row.add(ids, len(prompt), 0, BRANCH + i, block=False)
         spans.append((start, ids))
-    tokens, segment = torch.tensor([row.tokens]), torch.tensor(row.segment)
+    at = model.freq.device
+    tokens, segment = torch.tensor([row.tokens], device=at), torch.tensor(row.segment, device=at)
     sees = ((segment[None] == 0) | (segment[:, None] == segment[None])).tril()
-    bias = torch.zeros(1, 1, *sees.shape).masked_fill(~sees, -1e9)
-    hidden = model(tokens, torch.tensor([row.positions]), bias)[0]
+    bias = torch.zeros(1, 1, *sees.shape, device=at).masked_fill(~sees, -1e9)
+    hidden = model(tokens, torch.tensor([row.positions], device=at), bias)[0]
     result = []
     for start, ids in spans:
         before = [len(prompt) - 1, *range(start, start + len(ids) - 1)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import gguf
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 
 from memos_cli.core import nano
-from training.nano.model import Config
+from training.nano.model import SIZES, Config
 
 TEMPLATE = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' + message['content']"
@@ -28,7 +29,7 @@ NAMES = {
 }  # fmt: skip
 
 
-def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int) -> None:
+def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int, weights: int) -> None:
     """The general, architecture and sampling keys."""
     writer.add_name(f"{nano.MODEL_NAME} {VERSION}")
     writer.add_basename(nano.MODEL_NAME)
@@ -40,7 +41,7 @@ def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int) -> None:
         "Answers from memories by quoting them; knows nothing else. Trained from nothing by"
         f" training/nano on {tokens / 1e6:.1f}M tokens of generated text."
     )
-    writer.add_size_label("7M")
+    writer.add_size_label(f"{weights / 1e6:.0f}M")
     writer.add_languages(["en"])
     writer.add_tags(["memory", "quoting", "extraction"])
     writer.add_context_length(c.context)
@@ -84,11 +85,12 @@ def write(
     checkpoints: list[Path], tokenizer: Path, out: Path, *, quantized: bool, tokens: int
 ) -> None:
     """The mean of the checkpoints: matrices as q8_0 (or f16), norms as f32."""
-    states = [torch.load(path, weights_only=True)["model"] for path in checkpoints]
+    saved = [torch.load(path, weights_only=True, map_location="cpu") for path in checkpoints]
+    states = [state["model"] for state in saved]
     weights = {key: sum(s[key] for s in states) / len(states) for key in states[0]}
-    c = Config(vocab=weights["embed.weight"].shape[0])
+    c = replace(SIZES[saved[0].get("size", "nano")], vocab=weights["embed.weight"].shape[0])
     writer = gguf.GGUFWriter(str(out), "llama")
-    metadata(writer, c, tokens)
+    metadata(writer, c, tokens, sum(w.numel() for w in weights.values()))
     writer.add_file_type(
         gguf.LlamaFileType.MOSTLY_Q8_0 if quantized else gguf.LlamaFileType.MOSTLY_F16
     )

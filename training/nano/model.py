@@ -31,6 +31,13 @@ class Config:
     eps: float = 1e-5
 
 
+SIZES = {
+    "nano": Config(),
+    "large": Config(width=384, layers=8, heads=12, kv_heads=4, hidden=1024),
+}
+"""What can be trained: the shipped size (7.7 MB in q8_0), and one for a GPU (18 MB)."""
+
+
 class Block(nn.Module):
     """Attention (grouped queries, RoPE) and SwiGLU, each behind an RMS norm."""
 

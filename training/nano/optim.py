@@ -33,7 +33,7 @@ class Muon:
             shapes.setdefault(tuple(p.shape), []).append(p)
         self.groups = list(shapes.values())
         self.momentum = momentum
-        self.buffers = [torch.zeros(len(g), *g[0].shape) for g in self.groups]
+        self.buffers = [g[0].new_zeros(len(g), *g[0].shape) for g in self.groups]
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
