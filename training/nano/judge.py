@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from memos_cli.core import nano
 from training.nano import facts as F
@@ -61,10 +62,24 @@ def relate_doc(maker: Maker) -> Doc:
                 if any(other.values[s] == fact.values[s] for s in _slots(pair[0])):
                     a = ""
                     continue
-                b = _say(maker, pair[1], other)
+                b = _say(maker, pair[0] if rng.random() < 0.4 else pair[1], other)
         else:
-            b = _unrelated(maker, kind, fact)
+            b = _twin(maker, fact, pair) or _unrelated(maker, kind, fact)
     return Doc("relate", [a, b], [(question, label, label)])
+
+
+def _twin(maker: Maker, fact: F.Fact, pair: tuple[str, str]) -> str:
+    """Now and then the same said of another subject: one word apart, and yet unrelated."""
+    rng = maker.rng
+    if not fact.subject or rng.random() > 0.4:
+        return ""
+    other = replace(fact, subject=F.new_subject(fact.type.subject, maker.values))
+    if {*"/".join(other.subject[:3]).split("/")} & {*"/".join(fact.subject[:3]).split("/")} - {
+        "person",
+        "",
+    }:
+        return ""
+    return _say(maker, rng.choice(pair), other)
 
 
 def _unrelated(maker: Maker, kind: F.FactType, fact: F.Fact) -> str:
