@@ -2,6 +2,7 @@
 
 A record has versions of one note (`>`), questions each of them answers (`?`), near misses (`!`),
 later notes that replace it (`*`), and others of the same subject that leave it true (`~`).
+`data/pairs.txt` has rows of two memories: the same (`=`), replaced (`*`), unrelated (`~`).
 """
 
 # ruff: noqa: E501, TC003
@@ -24,8 +25,10 @@ from training.nano.values import DATA, Values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+PAIRED = 0.6  # share of the relations that are drawn from `data/pairs.txt`
 NEAR = 0.6  # cosine from which on a word may stand for another
 _SLOT = re.compile(r"\{([a-z]+\d?)\}")
+_LABELS = {"=": "duplicate", "*": "contradicts", "~": "unrelated"}
 _MARKS = {">": "notes", "?": "asks", "!": "near", "*": "later", "~": "beside"}
 
 
@@ -69,17 +72,37 @@ def records() -> tuple[Record, ...]:
     return tuple(found)
 
 
+@cache
+def pairs() -> tuple[tuple[str, str, str], ...]:
+    """The rows of `data/pairs.txt`: older, newer, how they relate. Raises ValueError for another."""
+    found = []
+    for row in (DATA / "pairs.txt").read_text().split("\n"):
+        if row.strip() and not row.startswith("#"):
+            older, newer = row[2:].split(" | ")
+            if row[1] != " ":
+                raise ValueError(row)
+            found.append((older.strip(), newer.strip(), _LABELS[row[0]]))
+    return tuple(found)
+
+
 def filler(values: Values) -> Callable[[str], str]:
     """Puts values into the slots of texts, one value in all places of a slot."""
     drawn: dict[str, str] = {}
 
     def put(match: re.Match[str]) -> str:
         slot = match.group(1)
-        if slot not in drawn:
-            drawn[slot] = re.sub(r"\{(\w+)\}", lambda m: values.draw(m[1]), values.draw(slot))
+        for _ in range(5):  # {day2} is another day than {day}
+            if slot not in drawn or drawn[slot] in _others(drawn, slot):
+                drawn[slot] = re.sub(r"\{(\w+)\}", lambda m: values.draw(m[1]), values.draw(slot))
         return drawn[slot]
 
     return lambda text: nano.clean(_SLOT.sub(put, text))
+
+
+def _others(drawn: dict[str, str], slot: str) -> set[str]:
+    """What the slots of the same kind hold."""
+    kind = slot.rstrip("0123456789")
+    return {v for s, v in drawn.items() if s != slot and s.rstrip("0123456789") == kind}
 
 
 def filled(record: Record, values: Values) -> Record:
@@ -141,6 +164,7 @@ class Notes:
         """Take the source of chance and of slot values."""
         self.rng, self.values = rng, values
         self.pool = [r for r in records() if r.held == held]
+        self.pairs = [p for p in pairs() if (zlib.crc32(p[0].encode()) % 12 == 0) == held]
 
     def draw(self, n: int = 1) -> list[Record]:
         """Different records with their slots filled."""
@@ -202,6 +226,8 @@ class Notes:
 
     def pair(self) -> tuple[str, str, str]:
         """An older note, a newer one, and how the newer relates to it."""
+        if self.pairs and self.rng.random() < PAIRED:
+            return self._written()
         rng = self.rng
         while True:
             record, other = self.draw(2)
@@ -224,3 +250,12 @@ class Notes:
             else:
                 new, label = rng.choice(other.notes), "unrelated"
             return said(old, rng), said(new, rng), label
+
+    def _written(self) -> tuple[str, str, str]:
+        """A row of `data/pairs.txt`; what is the same or unrelated is so in either order."""
+        rng, fill = self.rng, filler(self.values)
+        old, new, label = rng.choice(self.pairs)
+        old, new = fill(old), fill(new)
+        if label != "contradicts" and rng.random() < 0.5:
+            old, new = new, old
+        return said(old, rng), said(new, rng), label
