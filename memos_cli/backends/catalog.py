@@ -9,6 +9,7 @@ truth is always the content, never a time stamp. Another schema version → the 
 from __future__ import annotations
 
 import sqlite3
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-SCHEMA = 5
+SCHEMA = 6
 _RACY_NS = 20_000_000  # longer than a file system's tick, within which two writes look alike
 _TABLES = """
 CREATE TABLE files (
   path TEXT PRIMARY KEY, blob TEXT, signature TEXT NOT NULL, id TEXT, namespace TEXT, digest BLOB,
-  error TEXT, good TEXT, synced TEXT
+  error TEXT, good TEXT, synced TEXT, sensitivity TEXT
 ) WITHOUT ROWID;
 CREATE INDEX files_id ON files (id);
 CREATE INDEX files_digest ON files (digest);
@@ -38,7 +39,7 @@ _STALE = (
     "AND id IN (SELECT id FROM files GROUP BY id HAVING COUNT(*) > 1)"
 )
 _IN_STEP = "in-step"
-_COLUMNS = "path, blob, signature, id, namespace, digest, error, good, synced"
+_COLUMNS = "path, blob, signature, id, namespace, digest, error, good, synced, sensitivity"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Entry:
 
     `blob` is the hash of its bytes; `error` says why they are no memory (then `id` and `good`, the
     last blob that could be parsed, are those of before). `synced` is the blob that the tables have
-    live for this path, or None.
+    live for this path, or None. `sensitivity` is a word for a level (`core.policy`).
     """
 
     path: str
@@ -59,6 +60,7 @@ class Entry:
     error: str | None
     good: str | None
     synced: str | None
+    sensitivity: str | None = None
 
 
 class Catalog:
@@ -69,6 +71,7 @@ class Catalog:
 
     def __init__(self, path: Path | None, *, anew: bool = False) -> None:
         self._path = path
+        self._seen = "1"
         if anew:
             self._delete()
         self._db = self._open()
@@ -87,6 +90,15 @@ class Catalog:
     def _delete(self) -> None:
         for suffix in ("", "-wal", "-shm", "-journal") if self._path else ():
             self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)  # type: ignore[union-attr]
+
+    def seen_by(self, condition: str) -> Catalog:
+        """A view of this catalog: of the files that can be read and meet a condition.
+
+        The condition is SQL over `namespace` and `sensitivity`.
+        """
+        view = copy(self)
+        view._seen = f"error IS NULL AND {condition}"  # noqa: SLF001 - its own
+        return view
 
     def close(self) -> None:
         """Closes the file."""
@@ -130,10 +142,11 @@ class Catalog:
                     "DELETE FROM gone WHERE path = ? AND blob = ?", (_key(entry.path), entry.good)
                 ).rowcount
                 self._db.execute(
-                    f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants
+                    f"INSERT OR REPLACE INTO files ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?)",  # noqa: S608 - constants
                     (
                         _key(entry.path), entry.blob, entry.signature, entry.id, entry.namespace,
                         entry.digest, entry.error, entry.good, entry.good if back else entry.synced,
+                        entry.sensitivity,
                     ),
                 )  # fmt: skip
 
@@ -178,7 +191,7 @@ class Catalog:
         """`[(id, paths)]` where several files claim one id; the first path is the one in use."""
         found: dict[str, list[str]] = {}
         query = (
-            "SELECT id, path FROM files WHERE id IN "
+            f"SELECT id, path FROM files WHERE {self._seen} AND id IN "  # noqa: S608 - ours
             "(SELECT id FROM files WHERE good IS NOT NULL GROUP BY id HAVING COUNT(*) > 1) "
             "AND good IS NOT NULL ORDER BY id, path"
         )
@@ -188,9 +201,8 @@ class Catalog:
 
     def count(self) -> int:
         """How many readable memory files there are."""
-        return int(
-            self._db.execute("SELECT COUNT(*) FROM files WHERE good IS NOT NULL").fetchone()[0]
-        )
+        query = f"SELECT COUNT(*) FROM files WHERE good IS NOT NULL AND {self._seen}"  # noqa: S608 - ours
+        return int(self._db.execute(query).fetchone()[0])
 
     # -- the tables' side ------------------------------------------------------------------------
 
@@ -276,7 +288,7 @@ class Catalog:
         return self._db.execute(query, (start, end, shortest, longest)).fetchall()
 
     def _many(self, where: str, *values: object) -> list[Entry]:
-        query = f"SELECT {_COLUMNS} FROM files WHERE {where}"  # noqa: S608 - `where` is ours
+        query = f"SELECT {_COLUMNS} FROM files WHERE {self._seen} AND {where}"  # noqa: S608 - ours
         return [Entry(_path(path), *row) for path, *row in self._db.execute(query, values)]
 
     def _one(self, where: str, *values: object) -> Entry | None:

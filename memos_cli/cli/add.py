@@ -49,7 +49,8 @@ def add(  # noqa: PLR0913 - one parameter an option of the contract
         str | None, typer.Option(metavar="DATE", help="It holds until this date.")
     ] = None,
     sensitivity: Annotated[
-        str, typer.Option(metavar="WORD", help="A word on who should see it.")
+        str,
+        typer.Option(metavar="WORD", help="Who else may see it: public, normal, private, secret."),
     ] = "",
     link: Annotated[
         list[str] | None, typer.Option(metavar="ID", help="An id it belongs with.")

@@ -243,7 +243,10 @@ def bisect(  # noqa: PLR0913 - one parameter an option of the contract
     judge = _judge(rt, bad_if, bad_cmd, verbose=verbose)
     searcher, asked = _asked(rt, " ".join(query), k)
     found = Bisection(searcher, asked, judge)
-    turn = found.run(Ends(good, bad))
+    try:
+        turn = found.run(Ends(good, bad))
+    finally:
+        found.note()
     degraded = _note_lacks(rt, searcher)
     if rt.out.structured:
         steps = [{"commit": step.commit, "verdict": step.verdict} for step in found.steps]

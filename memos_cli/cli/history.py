@@ -64,12 +64,12 @@ def log(  # noqa: PLR0913 - one parameter an option of the contract
 def _print_log(
     rt: Runtime, wanted: LogFilter, prefix: str | None, *, oneline: bool, patch: bool
 ) -> None:
-    from memos_cli.ops.history import between
     from memos_cli.ops.history import log as read_log
+    from memos_cli.ops.history import patch as read_patch
 
     ws = rt.workspace()
-    entries = []
-    for entry in read_log(ws, wanted, prefix):
+    entries, left_out = [], list[str]()
+    for entry in read_log(ws, wanted, prefix, left_out):
         entries.append(entry)
         if rt.out.json:
             continue
@@ -78,13 +78,15 @@ def _print_log(
             continue
         print_entry(rt.out, entry, oneline=oneline)
         if patch:
-            parents = ws.git.parents(entry.commit)
-            _print_difference(rt, between(ws, parents[0] if parents else None, entry.commit))
+            _print_difference(rt, read_patch(ws, entry))
             rt.out.data()
-    found = {"entries": [entry_json(entry) for entry in entries]}
+    hidden = 0 if prefix else len(left_out)  # of one memory it would tell that there is one
+    if hidden:
+        rt.out.message(f"{hidden:,} commits that {ws.actor} may not read were left out.")
     if entries:
         if rt.out.json:
-            rt.out.document(found)
+            more = {"left_out": hidden} if hidden else {}
+            rt.out.document({"entries": [entry_json(entry) for entry in entries], **more})
         return
     msg = f"No memory {prefix} in the history." if prefix else "No such commit in the history."
     raise NothingFoundError(msg)
@@ -114,6 +116,10 @@ def diff(
         return
     answers.without_recall(k)
     found = compute(rt.workspace(), first, second)
+    if found.left_out:
+        rt.out.message(
+            f"{found.left_out:,} changes that {rt.opened.actor} may not read were left out."
+        )
     if rt.out.structured:
         rt.out.document(_difference_json(found))
     elif stat:
@@ -141,6 +147,7 @@ def _difference_json(found: Difference) -> dict[str, Any]:
         "added": [cube_json(c) for c in found.added],
         "removed": [cube_json(c) for c in found.removed],
         "changed": changed, "other": list(found.other), "unreadable": list(found.unreadable),
+        **({"left_out": found.left_out} if found.left_out else {}),
     }  # fmt: skip
 
 

@@ -55,9 +55,13 @@ _COMMON = {
 
 @dataclass(slots=True)
 class Runtime:
-    """A command as it was called: its settings, its printer, and the vault once it is opened."""
+    """A command as it was called: its settings, its printer, and the vault once it is opened.
+
+    `operation` is its name in the table of `core.policy`, as `kv list`.
+    """
 
     settings: Settings
+    operation: str
     out: Output = field(init=False)
     _opened: list[Workspace] = field(default_factory=list)
 
@@ -98,7 +102,7 @@ class Runtime:
     def workspace(self, *, create: bool = False) -> Workspace:
         """The vault, opened. With `create` the person's own vault is made on first use.
 
-        Raises NoVaultError where there is none.
+        Raises NoVaultError where there is none, RefusedError for a command that is the owner's.
         """
         from memos_cli.ops.opening import open_workspace
         from memos_cli.ops.workspace import CONFIG_FILE
@@ -113,6 +117,7 @@ class Runtime:
             init(root, self.surroundings(), nested=True)
             self.out.message(f"Made a vault in {root}.")
         self._opened.append(open_workspace(root, self.surroundings()))
+        self.opened.gate.require(self.operation)
         return self._opened[-1]
 
     @property
@@ -123,7 +128,7 @@ class Runtime:
     def close(self) -> None:
         """Closes the vault."""
         for ws in self._opened:
-            ws.catalog.close()
+            ws.everything.close()
 
     def text_or_stdin(self, text: str | None) -> bytes:
         """TEXT, or all of stdin where TEXT is `-` or missing and stdin is piped, as bytes."""
@@ -145,6 +150,11 @@ def _no_vault(settings: Settings) -> NoVaultError:
     return NoVaultError(msg, hint=f"`memos init {settings.vault()}` makes one.")
 
 
+def _operation(ctx: typer.Context) -> str:
+    """The name of the command as it is called: without that of the program."""
+    return ctx.command_path.partition(" ")[2]
+
+
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Makes a typer command of `function(rt, ...)`: adds the common options and the Runtime."""
     signature = inspect.signature(function, eval_str=True)
@@ -160,7 +170,10 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     def wrapper(ctx: typer.Context, **values: Any) -> None:  # noqa: ANN401 - typer's own values
         flags = Flags(**{p.name: values.pop(p.name) for p in common})
         outer, env = ctx.obj or (Flags(), Environment())
-        rt = Runtime(Settings(flags.over(outer), env))
+        if ctx.invoked_subcommand:  # a group: what was given to it is its command's too
+            ctx.obj = flags.over(outer), env
+            return
+        rt = Runtime(Settings(flags.over(outer), env), _operation(ctx))
         try:
             function(rt, **values)
         finally:

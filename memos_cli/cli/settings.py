@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from memos_cli.core.cube import check_name
 from memos_cli.core.errors import UsageError
+from memos_cli.core.policy import OWNER, check_actor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -139,8 +139,8 @@ class Settings:
     @property
     def actor(self) -> str:
         """Who acts."""
-        name = self.flags.actor or self.env.environ.get("MEMOS_ACTOR") or "user"
-        return check_name(name, "an actor")
+        name = self.flags.actor or self.env.environ.get("MEMOS_ACTOR") or OWNER
+        return check_actor(name)
 
     @property
     def data_home(self) -> Path:

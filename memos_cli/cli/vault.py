@@ -102,7 +102,12 @@ def _print_status(rt: Runtime, found: Status, model: str) -> None:
         ("namespaces", _counts(found.namespaces)),
         (
             "size",
-            f"{human_size(found.truth_bytes)} of text, {human_size(found.derived_bytes)} derived",
+            f"{human_size(found.truth_bytes)} of text"
+            + (
+                ""
+                if found.derived_bytes is None
+                else f", {human_size(found.derived_bytes)} derived"
+            ),
         ),
         ("model", model),
     ]

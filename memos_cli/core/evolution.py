@@ -16,7 +16,7 @@ from memos_cli.core.lifecycle import Cause, may_be_replaced, moved
 from memos_cli.core.relation import Relation
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from memos_cli.core.cube import Cube
@@ -77,7 +77,7 @@ class Known:
 
     `watched` is how long this machine has noted uses: what it has not watched long enough is not
     archived for want of them. `decided` are the pairs (older, newer) that a person has decided to
-    leave as they are.
+    leave as they are. `retention` says how long the memories of a namespace are kept.
     """
 
     cubes: Mapping[str, Cube]
@@ -86,6 +86,7 @@ class Known:
     pairs: Sequence[Pair] = ()
     watched: timedelta = timedelta(0)
     decided: Collection[tuple[str, str]] = ()
+    retention: Mapping[str, timedelta] = field(default_factory=dict)
 
 
 def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
@@ -205,7 +206,19 @@ def _expired(known: Known, _gone: set[str]) -> list[Step]:
         end = min(t for t in _ends(cube) if t)
         how = "kept" if end == cube.expires else "true"
         steps.append(Step("expire", (cube.id,), f"it was {how} until {end:%Y-%m-%d}"))
-    return steps
+    ended = {step.ids[0] for step in steps}
+    kept = [c for c in known.cubes.values() if c.state in live and c.id not in ended]
+    return [*steps, *_outlived(known, kept)]
+
+
+def _outlived(known: Known, cubes: Iterable[Cube]) -> Iterator[Step]:
+    """What is older than its namespace is kept for; pinned memories stay."""
+    for cube in sorted(cubes, key=_age):
+        limit = known.retention.get(cube.namespace)
+        if limit is not None and not cube.pinned and known.now - cube.created >= limit:
+            days = limit / timedelta(days=1)
+            reason = f"the retention of {cube.namespace} is {days:g} days"
+            yield Step("expire", (cube.id,), reason)
 
 
 def _superseded(known: Known, gone: set[str]) -> list[Step]:

@@ -125,9 +125,12 @@ def among(column: str, values: Iterable[str]) -> str:
     return f"{column} IN ({', '.join(quote(v) for v in sorted(values))})"
 
 
-def where_of(query: Query, now: datetime, overlay: Overlay | None = None) -> str:
-    """The SQL condition for the memories that a query may find at the moment `now`."""
-    parts = [visible(overlay)]
+def where_of(query: Query, now: datetime, overlay: Overlay | None = None, seen: str = "") -> str:
+    """The SQL condition for the memories that a query may find at the moment `now`.
+
+    `seen` is the condition for those that the asker may read; "": all of them.
+    """
+    parts = [visible(overlay, seen)]
     choices = {"kind": query.kinds, "state": query.states, "namespace": query.namespaces}
     parts += [among(column, values) for column, values in choices.items() if values]
     if query.skip_sources:
@@ -143,9 +146,11 @@ def where_of(query: Query, now: datetime, overlay: Overlay | None = None) -> str
     return " AND ".join(parts)
 
 
-def visible(overlay: Overlay | None) -> str:
+def visible(overlay: Overlay | None, seen: str = "") -> str:
     """The SQL condition for every memory of the vault, or of the tree behind an overlay."""
-    if overlay is None:
-        return "live"
-    kept = f"(live AND NOT {among('key', overlay.gone)})" if overlay.gone else "live"
-    return f"({kept} OR {among('key', overlay.back)})" if overlay.back else kept
+    there = "live"
+    if overlay is not None and overlay.gone:
+        there = f"(live AND NOT {among('key', overlay.gone)})"
+    if overlay is not None and overlay.back:
+        there = f"({there} OR {among('key', overlay.back)})"
+    return f"{there} AND {seen}" if seen else there

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from memos_cli.core.codec import format_time
 from memos_cli.core.cube import slug
 from memos_cli.core.errors import UsageError
+from memos_cli.core.policy import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,12 +42,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session as its file says it; `problems` are the numbers of lines that are no turns."""
+    """A session as its file says it; `problems` are the numbers of lines that are no turns.
+
+    `actor` is who made it, and the only one beside the owner who may see it.
+    """
 
     name: str
     created: datetime
     turns: tuple[Said, ...] = ()
     problems: tuple[int, ...] = ()
+    actor: str = OWNER
 
 
 def check_session_name(name: str) -> str:
@@ -78,9 +83,8 @@ def source_of(name: str, turn: int) -> str:
 
 def header(session: Session) -> bytes:
     """The first line of the file."""
-    return _line(
-        {"memos": FORMAT, "session": session.name, "created": format_time(session.created)}
-    )
+    record = {"memos": FORMAT, "session": session.name, "created": format_time(session.created)}
+    return _line(record | ({"actor": session.actor} if session.actor != OWNER else {}))
 
 
 def lines(turns: Iterable[Said]) -> bytes:
@@ -94,6 +98,7 @@ def parse(data: bytes, name: str) -> Session:
     `name` (the file's) stands in where the header is damaged.
     """
     created, turns, problems = datetime.fromtimestamp(0, UTC), [], []
+    actor = OWNER
     for number, raw in enumerate(data.split(b"\n"), 1):
         if not raw.strip():
             continue
@@ -101,13 +106,14 @@ def parse(data: bytes, name: str) -> Session:
             record = json.loads(raw)
             if number == 1 and "session" in record:
                 created = _time(record["created"])
+                actor = str(record.get("actor", OWNER))
             else:
                 turns.append(_turn(record))
         except (ValueError, KeyError, TypeError, RecursionError, OverflowError):
             problems.append(number)
     if created.timestamp() == 0 and turns:
         created = turns[0].time
-    return Session(name, created, tuple(turns), tuple(problems))
+    return Session(name, created, tuple(turns), tuple(problems), actor)
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
 """The machine's own access log, `.memos/access.jsonl`: one line for what was read for whom.
 
-`recall` lines hold what a search returned, `chat` lines what stood in a prompt. It is never needed:
-a command does not fail for it.
+`recall` lines hold what a search returned, `chat` lines what stood in a prompt; the lines of
+other operations what they showed. It is never needed: a command does not fail for it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 FILE = ".memos/access.jsonl"
+USES = frozenset({"recall", "chat"})
+"""The operations by which a memory is of use; the others only look at it."""
 
 
 def note(ws: Workspace, op: str, ids: Sequence[str], now: datetime) -> None:

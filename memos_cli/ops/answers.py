@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 from memos_cli.backends.history import Commit, walk
 from memos_cli.core.safetext import visible
-from memos_cli.ops.history import WORK_TREE, diff, entry_of, head_of
+from memos_cli.ops import access
+from memos_cli.ops.history import WORK_TREE, entry_of, head_of, is_uncommitted
 from memos_cli.ops.recall import as_of
 from memos_cli.ops.timeline import Timeline
 
@@ -92,14 +93,22 @@ def told(hits: Iterable[Hit]) -> str:
 def diff_answers(
     searcher: Searcher, query: Query, first: str | None, second: str | None
 ) -> Compared:
-    """The answers at two revisions, which have the defaults of `diff`."""
+    """The answers at two revisions, which have the defaults of `diff`; noted as read."""
+    found = _diff_answers(searcher, query, first, second)
+    access.note(searcher.ws, "diff", [c.id for c in found.changes], searcher.ws.now())
+    return found
+
+
+def _diff_answers(
+    searcher: Searcher, query: Query, first: str | None, second: str | None
+) -> Compared:
     ws = searcher.ws
     if first is not None:
         before = at_revision(searcher, query, first)
         after = at_revision(searcher, query, second) if second else _now(searcher, query)
         return Compared(before[0], after[0], compare(before[1], after[1]))
     head = head_of(ws)
-    if diff(ws).to == WORK_TREE:
+    if is_uncommitted(ws):
         before, after = at_revision(searcher, query, head), _now(searcher, query)
     else:
         parents = ws.git.parents(head)
@@ -131,7 +140,10 @@ def log_answers(searcher: Searcher, query: Query, wanted: LogFilter) -> list[Tur
     commits = list(walk(ws.git.rev_list, ["memories"], graph=True))
     if not commits:
         return []
-    return searcher.mending(lambda: _turns(searcher, query, wanted, commits))
+    found = searcher.mending(lambda: _turns(searcher, query, wanted, commits))
+    seen = dict.fromkeys(change.id for turn in found for change in turn.changes)
+    access.note(ws, "log", list(seen), ws.now())
+    return found
 
 
 def _turns(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from memos_cli.backends.history import commit_of
 from memos_cli.core.errors import MemosError, NothingFoundError, UsageError
+from memos_cli.ops import access
 from memos_cli.ops.answers import Turn, compare, told
 from memos_cli.ops.history import entry_of, head_of
 
@@ -49,6 +50,7 @@ class Bisection:
         self._searcher, self._query, self._judge = searcher, query, judge
         self._ws, self._git = searcher.ws, searcher.ws.git
         self.steps: list[Step] = []
+        self._read: dict[str, None] = {}
 
     def run(self, ends: Ends) -> Turn:
         """The first bad commit, and what it changed in the answer.
@@ -56,15 +58,19 @@ class Bisection:
         Raises UsageError for ends that are none and a start that is not good, NothingFoundError
         where the end is not bad, MemosError where commits that were skipped leave it open.
         """
-        now, head = self._ws.now(), head_of(self._ws)
-        bad = self._git.resolve(ends.bad, now) if ends.bad else head
-        good = self._git.resolve(ends.good, now) if ends.good else self._oldest(bad)
+        head = head_of(self._ws)
+        bad = self._ws.resolve(ends.bad) if ends.bad else head
+        good = self._ws.resolve(ends.good) if ends.good else self._oldest(bad)
         if good != bad and not self._git.is_ancestor(good, bad):
             msg = f"The good commit {good[:10]} is not behind the bad one, {bad[:10]}."
             raise UsageError(msg)
         self._check_ends(good, bad, named=ends.good is not None)
         listed = self._git.rev_list(["--first-parent", "--reverse", f"{good}..{bad}"])
         return self._turn(self._search(listed.decode().split()))
+
+    def note(self) -> None:
+        """Notes in the access log what the judge has read."""
+        access.note(self._ws, "bisect", list(self._read), self._ws.now())
 
     def _oldest(self, bad: str) -> str:
         return self._git.rev_list(["--first-parent", bad]).decode().split()[-1]
@@ -107,7 +113,9 @@ class Bisection:
         return verdict
 
     def _answer(self, commit: str) -> Sequence[Hit]:
-        return self._searcher.answer(self._query, commit, self._git.time_of(commit))[0]
+        hits = self._searcher.answer(self._query, commit, self._git.time_of(commit))[0]
+        self._read |= dict.fromkeys(hit.cube.id for hit in hits)
+        return hits
 
     def _turn(self, commit: str) -> Turn:
         parents = self._git.parents(commit)

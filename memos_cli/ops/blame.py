@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from memos_cli.backends.history import blamed, commits_of
 from memos_cli.core import codec
+from memos_cli.ops import access
 from memos_cli.ops.history import Entry, entry_of, head_of
 from memos_cli.ops.memories import find_at
 from memos_cli.ops.workspace import check_prefix
@@ -47,7 +48,7 @@ def blame(ws: Workspace, prefix: str, at: str | None = None) -> Blame:
     Raises NothingFoundError for an id that it does not have, UsageError for an ambiguous one, and
     VaultDamagedError for a file that is no memory now.
     """
-    commit = ws.git.resolve(at, ws.now()) if at else head_of(ws)
+    commit = ws.resolve(at) if at else head_of(ws)
     now = ws.catalog.with_prefix(check_prefix(prefix)) if at is None else []
     path, data = find_at(ws, now[0].id or prefix if len(now) == 1 else prefix, commit)
     cube = codec.parse(data)
@@ -62,6 +63,7 @@ def blame(ws: Workspace, prefix: str, at: str | None = None) -> Blame:
         Line(number, text, entries[origin[0]], sources[origin])
         for number, (text, origin) in enumerate(zip(texts, origins, strict=False), 1)
     )
+    access.note(ws, "blame", [cube.id], ws.now())
     own = at is None and any(entry.blob != ws.git.blob_id(data) for entry in now)
     return Blame(cube.id, commit, lines, own)
 

@@ -57,7 +57,8 @@ def branches(ws: Workspace) -> Branches:
 
 
 def listed(ws: Workspace) -> list[Branch]:
-    """Every branch that has a commit, by name."""
+    """Every branch that has a commit, by name. RefusedError for anyone but the owner."""
+    ws.gate.require("branch")
     fields = ("%(refname:lstrip=2)", "%(objectname)", "%(committerdate:unix)", "%(subject)")
     out = ws.git.run("for-each-ref", f"--format={'%00'.join(fields)}", _REFS).stdout
     current = ws.git.branch()
@@ -142,6 +143,7 @@ def commit_of(ws: Workspace, name: str) -> str:
 
 def of_the_vault(ws: Workspace) -> None:
     """RefusedError where the branches are a project's, and what `require_writable` raises."""
+    ws.gate.require("branch")
     ws.require_writable()
     if ws.git.prefix:
         msg = f"The vault is part of the repository {ws.git.top}; its branches stay as they are."

@@ -23,6 +23,7 @@ from memos_cli.core.cube import (
 from memos_cli.core.errors import MemosError, NothingFoundError, RefusedError
 from memos_cli.core.evolution import over
 from memos_cli.core.lifecycle import refuse_frozen
+from memos_cli.ops.gate import require_new
 from memos_cli.ops.transaction import change
 from memos_cli.ops.workspace import text_digest
 
@@ -131,6 +132,8 @@ def _checked(ws: Workspace, item: NewMemory) -> Cube:
     with _naming_the_line(item):
         _refuse_secret(item)
         cube = _cube(ws, item)
+        require_new(ws, cube)
+        ws.gate.require_write(*(ws.load(old)[1] for old in cube.supersedes))
         header = len(codec.render(cube)) - len(cube.text.encode())
         if header > MAX_HEADER_BYTES:
             msg = f"Its metadata takes {header:,} bytes; at most {MAX_HEADER_BYTES:,} are allowed."

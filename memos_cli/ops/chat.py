@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import analysis, codec, learning, secrets
 from memos_cli.core.cube import Cube, State, clean_text, new_id, path_of, subject_line
+from memos_cli.core.policy import Access, Level
 from memos_cli.core.prompt import Handed, Turn
 from memos_cli.core.query import DEFAULT_K, Query
 from memos_cli.core.query import Recalled as Found
@@ -112,10 +113,19 @@ class Conversation:
         """Take an open vault and a voice; `model` is the name that the session notes."""
         self.ws = ws
         self.stored = stored
-        self.options = options or Options()
+        self.options = self._allowed(options or Options())
         self.model = model
         self._voice = voice
         self._searcher: Searcher | None = None
+
+    def _allowed(self, options: Options) -> Options:
+        """The options without what the actor may not: to write what is said into the vault."""
+        writes = self.ws.gate.allows(Access.WRITE, NAMESPACE)
+        if writes or options.at or not (options.save or options.capture is not Capture.OFF):
+            return options
+        why = self.ws.gate.refusal(NAMESPACE, Level.NORMAL).message
+        self.ws.notify(f"{why} Nothing of this chat is learnt or saved.")
+        return replace(options, save=False, capture=Capture.OFF)
 
     @property
     def markdown(self) -> bool:
@@ -162,8 +172,8 @@ class Conversation:
                  self.model, interrupted=answer.interrupted),
         )  # fmt: skip
         learnt, commit = self._save(stored, said, lessons)
-        if not self.options.dry_run:
-            access.note(self.ws, "chat", answer.memories, self.ws.now())
+        noted = "chat --dry-run" if self.options.dry_run else "chat"  # no use, but it was read
+        access.note(self.ws, noted, answer.memories, self.ws.now())
         return Reply(
             answer=answer.text,
             session=stored.session.name if self.options.save and not self.options.at else "",

@@ -86,9 +86,11 @@ def _git(ws: Workspace) -> Iterator[Finding]:
 def _text(ws: Workspace) -> Iterator[Finding]:
     told = warnings(ws)
     for text in told:
-        yield Finding("text", "bad" if " is not read" in text else "note", text)
+        yield Finding(
+            "text", "bad" if " is not read" in text or " is damaged" in text else "note", text
+        )
     if not told:
-        yield Finding("text", "ok", f"{ws.catalog.count():,} memories, all readable")
+        yield Finding("text", "ok", f"{ws.everything.count():,} memories, all readable")
 
 
 def _tables(ws: Workspace, *, as_they_lie: bool) -> Iterator[Finding]:
@@ -110,7 +112,7 @@ def _tables(ws: Workspace, *, as_they_lie: bool) -> Iterator[Finding]:
     for what in index.degraded:
         yield Finding("tables", "note", what)
     used: dict[str | None, str] = {}
-    for entry in ws.catalog.entries():
+    for entry in ws.everything.entries():
         if entry.good:
             used.setdefault(entry.id, key_of(entry.path, entry.good))
     wrong = len(live ^ set(used.values()))
@@ -160,11 +162,11 @@ def _repair(ws: Workspace) -> None:
     from memos_cli.ops.sync import open_index
 
     with ws.lock():
-        ws.catalog.close()
+        ws.everything.close()
         place = ws.root / ".memos" / "catalog.db"
         shutil.rmtree(ws.root / "lance", ignore_errors=True)
         if (ws.root / "kv").is_dir():
             clear(ws, unsound=True)
-        ws.catalog = Catalog(place, anew=True)
+        ws.everything = Catalog(place, anew=True)
         ws.refresh()
         open_index(ws)

@@ -130,6 +130,7 @@ class _Vault:
             uses=self.uses,
             pairs=pairs,
             watched=now - self.began if self.began else timedelta(0),
+            retention=self.ws.gate.policy.retention,
             decided={
                 (p.older, p.newer)
                 for p in pairs
@@ -145,6 +146,8 @@ def _uses(ws: Workspace) -> tuple[dict[str, Used], datetime | None]:
     last: dict[str, datetime] = {}
     began: datetime | None = None
     for entry in access.since(ws, 0)[0]:
+        if entry.get("op") not in access.USES:
+            continue
         try:
             moment = datetime.fromisoformat(str(entry["t"])).astimezone(UTC)
         except (KeyError, ValueError):

@@ -76,7 +76,7 @@ def _id_of(ws: Workspace, prefix: str) -> str:
     wanted = check_prefix(prefix)
     if ws.catalog.with_prefix(wanted, limit=1):
         return ws.find(wanted).id or wanted
-    known = sorted(ids_ever(ws, wanted))
+    known = sorted(ids_ever(ws, wanted)) if ws.gate.owner else []  # file names tell no namespace
     if not known:
         msg = f"No memory has, or ever had, an id that begins with {wanted}."
         raise NothingFoundError(msg)

@@ -9,6 +9,7 @@ from memos_cli.core import codec
 from memos_cli.core.cube import RECALLED_STATES, State, check_name, clean_line, subject_line
 from memos_cli.core.errors import RefusedError, UsageError
 from memos_cli.core.lifecycle import Cause, moved, refuse_frozen
+from memos_cli.ops import access
 from memos_cli.ops.transaction import change
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ def _carry_out(
     dry_run: bool,
 ) -> Governed:
     found = {entry.path: (cube, data) for entry, cube, data in map(ws.load, prefixes)}
+    ws.gate.require_write(*(cube for cube, _ in found.values()))
     after = {path: becomes(cube) for path, (cube, _) in found.items()}
     files = {
         path: _rewritten(*found[path], cube)
@@ -136,6 +138,7 @@ def _carry_out(
     }
     cubes, changed = tuple(after.values()), tuple(after[path].id for path in files)
     if dry_run or not files:
+        access.note(ws, op, [cube.id for cube in cubes], ws.now())
         return Governed(cubes, changed, None)
     first = after[next(iter(files))]
     subject = subject_line(first.text) if len(files) == 1 else f"{len(files)} memories"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from memos_cli.backends.history import Commit, commit_of, walk
 from memos_cli.core import codec
 from memos_cli.core.cube import Cube, is_id, is_memory
 from memos_cli.core.errors import ConflictError, MemosError, UsageError
+from memos_cli.ops import access
+from memos_cli.ops.gate import sees, sees_change
 from memos_cli.ops.workspace import check_prefix
 
 if TYPE_CHECKING:
@@ -18,11 +20,16 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 WORK_TREE = "work tree"
+REVERTS = "Memos-Reverts"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A commit: by which operation and actor, when, on which memories."""
+    """A commit: by which operation and actor, when, on which memories.
+
+    Where the actor may not read all that it did (`whole` False), `subject` is "" and `ids` are
+    those that they may read.
+    """
 
     commit: str
     op: str
@@ -31,6 +38,7 @@ class Entry:
     ids: tuple[str, ...]
     subject: str
     trailers: dict[str, str]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,10 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What differs between two states. `unreadable` names files that are no memories on a side."""
+    """What differs between two states. `unreadable` names files that are no memories on a side.
+
+    `left_out` counts the files that the actor may not read on a side.
+    """
 
     from_: str
     to: str
@@ -65,6 +76,7 @@ class Difference:
     changed: tuple[Changed, ...]
     other: tuple[str, ...]
     unreadable: tuple[str, ...]
+    left_out: int = 0
 
     @property
     def memories(self) -> bool:
@@ -72,22 +84,44 @@ class Difference:
         return bool(self.added or self.removed or self.changed or self.unreadable)
 
 
-def log(ws: Workspace, wanted: LogFilter, prefix: str | None = None) -> Iterator[Entry]:
-    """The commits that touch the vault, newest first; with `prefix` those of one memory."""
-    if ws.git.head() is None:
-        return
-    paths = _paths_of(ws, prefix) if prefix else ["."]
+def log(
+    ws: Workspace, wanted: LogFilter, prefix: str | None = None, left_out: list[str] | None = None
+) -> Iterator[Entry]:
+    """The commits that touch the vault, newest first; with `prefix` those of one memory.
+
+    Those that did what the actor may not read are left out, and noted in `left_out` by their ids.
+    """
     found = 0
-    for commit in walk(ws.git.rev_list, paths, since=wanted.since, until=wanted.until):
-        entry = entry_of(ws, commit)
-        if wanted.op and entry.op != wanted.op:
-            continue
-        if wanted.actor and entry.actor != wanted.actor:
+    for entry in every_entry(ws, wanted, prefix):
+        if not entry.whole:
+            if left_out is not None:
+                left_out.append(entry.commit)
             continue
         yield entry
         found += 1
         if found == wanted.limit:
             return
+
+
+def every_entry(ws: Workspace, wanted: LogFilter, prefix: str | None = None) -> Iterator[Entry]:
+    """All those commits; of what the actor may not read they tell nothing. No limit is kept."""
+    if ws.git.head() is None:
+        return
+    paths = _paths_of(ws, prefix) if prefix else ["."]
+    for commit in walk(ws.git.rev_list, paths, since=wanted.since, until=wanted.until):
+        if wanted.op and _op_of(commit) != wanted.op:
+            continue
+        if wanted.actor and _actor_of(commit) != wanted.actor:
+            continue
+        yield entry_of(ws, commit)
+
+
+def _op_of(commit: Commit) -> str:
+    return commit.trailers.get("Memos-Op") or "git"
+
+
+def _actor_of(commit: Commit) -> str:
+    return commit.trailers.get("Memos-Actor") or commit.author
 
 
 def _paths_of(ws: Workspace, prefix: str) -> list[str]:
@@ -114,19 +148,26 @@ def ids_ever(ws: Workspace, prefix: str) -> tuple[str, ...]:
 def entry_of(ws: Workspace, commit: Commit) -> Entry:
     """What a commit did, told by its trailers; of one made with plain git by its paths."""
     trailers = commit.trailers
-    op = trailers.get("Memos-Op") or "git"
+    op = _op_of(commit)
     subject = commit.subject.removeprefix(f"{op}: ")
     ids = trailers.get("Memos-Ids", "")
     listed = tuple(i for i in ids.split() if not i.startswith("+"))
     if not ids and op == "git":
-        listed = _ids_touched(ws, commit)
-    actor = trailers.get("Memos-Actor") or commit.author
-    return Entry(commit.oid, op, actor, commit.time, listed, subject, trailers)
-
-
-def _ids_touched(ws: Workspace, commit: Commit) -> tuple[str, ...]:
+        listed = ids_touched(ws, commit.oid)
+    entry = Entry(commit.oid, op, _actor_of(commit), commit.time, listed, subject, trailers)
     parent = commit.parents[0] if commit.parents else None
-    return ids_of_paths(delta.path for delta in ws.git.deltas(parent, commit.oid))
+    if sees_change(ws, parent, commit.oid):
+        return entry
+    seen = tuple(i for i in listed if ws.catalog.with_prefix(i, limit=1))
+    kept = {key: value for key, value in trailers.items() if key == REVERTS}
+    return replace(entry, ids=seen, subject="", trailers=kept, whole=False)
+
+
+def ids_touched(ws: Workspace, commit: str) -> tuple[str, ...]:
+    """The ids of the memories whose files a commit changed."""
+    parents = ws.git.parents(commit)
+    deltas = ws.git.deltas(parents[0] if parents else None, commit)
+    return ids_of_paths(delta.path for delta in deltas)
 
 
 def ids_of_paths(paths: Iterable[str]) -> tuple[str, ...]:
@@ -139,15 +180,36 @@ def ids_of_paths(paths: Iterable[str]) -> tuple[str, ...]:
 def diff(ws: Workspace, first: str | None = None, second: str | None = None) -> Difference:
     """What differs between two revisions, or one and the work tree.
 
-    With none given: what is not committed yet, or the last commit where all is.
+    With none given: what is not committed yet, or the last commit where all is. Noted as read.
     """
+    found = _diff(ws, first, second)
+    note_read(ws, "diff", found)
+    return found
+
+
+def note_read(ws: Workspace, op: str, found: Difference) -> None:
+    """Notes in the access log that the actor has seen a difference."""
+    seen = (*found.added, *found.removed, *(item.after for item in found.changed))
+    access.note(ws, op, [cube.id for cube in seen], ws.now())
+
+
+def patch(ws: Workspace, entry: Entry) -> Difference:
+    """What a commit changed; noted as read."""
+    parents = ws.git.parents(entry.commit)
+    found = between(ws, parents[0] if parents else None, entry.commit)
+    note_read(ws, "log", found)
+    return found
+
+
+def is_uncommitted(ws: Workspace) -> bool:
+    """Whether memories are not as the last commit has them."""
+    return _with_work_tree(ws, head_of(ws)).memories
+
+
+def _diff(ws: Workspace, first: str | None, second: str | None) -> Difference:
     if first is not None:
-        start = ws.git.resolve(first, ws.now())
-        return (
-            between(ws, start, ws.git.resolve(second, ws.now()))
-            if second
-            else (_with_work_tree(ws, start))
-        )
+        start = ws.resolve(first)
+        return between(ws, start, ws.resolve(second)) if second else (_with_work_tree(ws, start))
     head = head_of(ws)
     uncommitted = _with_work_tree(ws, head)
     if uncommitted.memories:
@@ -173,12 +235,12 @@ def between(ws: Workspace, before: str | None, after: str) -> Difference:
         (d.path, blobs.get(d.before) if d.before else None, blobs.get(d.after) if d.after else None)
         for d in deltas
     ]
-    return difference(before or "", after, sides)
+    return _seen(ws, difference(before or "", after, sides))
 
 
 def _with_work_tree(ws: Workspace, commit: str) -> Difference:
     tree = ws.git.tree(commit)
-    entries = {e.path: e for e in ws.catalog.entries()}
+    entries = {e.path: e for e in ws.everything.entries()}
     differing = [p for p in sorted({*tree, *entries}) if not _same(tree.get(p), entries.get(p))]
     blobs = ws.git.read_blobs(tree[p] for p in differing if p in tree)
     sides = []
@@ -188,7 +250,18 @@ def _with_work_tree(ws: Workspace, commit: str) -> Difference:
         now = _as_it_lies(ws, path) if path in entries else None
         before = blobs.get(tree[path]) if path in tree else None
         sides.append((path, before, now))
-    return difference(commit, WORK_TREE, sides)
+    return _seen(ws, difference(commit, WORK_TREE, sides))
+
+
+def _seen(ws: Workspace, found: Difference) -> Difference:
+    """What of a difference the actor may read: memories that they may on both sides."""
+    if ws.gate.owner:
+        return found
+    added, removed = (tuple(c for c in s if sees(ws, c)) for s in (found.added, found.removed))
+    changed = tuple(c for c in found.changed if sees(ws, c.before) and sees(ws, c.after))
+    every = (found.added, found.removed, found.changed, found.other, found.unreadable)
+    left_out = sum(map(len, every)) - len(added) - len(removed) - len(changed)
+    return Difference(found.from_, found.to, added, removed, changed, (), (), left_out)
 
 
 def _as_it_lies(ws: Workspace, path: str) -> bytes:

@@ -36,7 +36,7 @@ def any_states(ws: Workspace) -> bool:
 
 def source_of(ws: Workspace, id_: str) -> Source | None:
     """A memory as the source of a state: its id and the blob that its file is; None for none."""
-    found = ws.catalog.with_prefix(id_, 1)
+    found = ws.everything.with_prefix(id_, 1)
     return Source(id_, found[0].good) if found and found[0].good else None
 
 

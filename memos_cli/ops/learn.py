@@ -106,12 +106,12 @@ def supersede(tx: Transaction, cube: Cube) -> Cube:
 
 
 def in_force(ws: Workspace, ids: Iterable[str]) -> list[Cube]:
-    """The memories with these ids that are there and may be replaced."""
+    """The memories with these ids that are there and may be replaced, by this actor too."""
     found = []
     for id_ in ids:
         with suppress(MemosError):
             found.append(ws.load(id_)[1])
-    return [cube for cube in found if may_be_replaced(cube)]
+    return [cube for cube in found if may_be_replaced(cube) and ws.gate.writes(cube)]
 
 
 def names(cubes: Sequence[Cube]) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from memos_cli.core.errors import (
 from memos_cli.core.lifecycle import refuse_frozen
 from memos_cli.core.rejected import FILE, add_rejected
 from memos_cli.core.safetext import one_line
+from memos_cli.ops import access
+from memos_cli.ops.gate import sees
 from memos_cli.ops.kvsweep import activated, source_of
 from memos_cli.ops.transaction import change
 from memos_cli.ops.workspace import check_prefix
@@ -57,9 +59,16 @@ class Forgotten:
 
 
 def show(ws: Workspace, prefixes: Sequence[str], at: str | None = None) -> list[Shown]:
-    """The memories with these ids, now or as they were at a revision or date."""
-    if at is not None:
-        return [_show_at(ws, prefix, at) for prefix in prefixes]
+    """The memories with these ids, now or as they were at a revision or date; noted as read."""
+    if at is None:
+        found = _show_now(ws, prefixes)
+    else:
+        found = [_show_at(ws, prefix, at) for prefix in prefixes]
+    access.note(ws, "show", [shown.cube.id for shown in found], ws.now())
+    return found
+
+
+def _show_now(ws: Workspace, prefixes: Sequence[str]) -> list[Shown]:
     found = []
     head, states = ws.git.head(), activated(ws)
     for prefix in prefixes:
@@ -72,7 +81,7 @@ def show(ws: Workspace, prefixes: Sequence[str], at: str | None = None) -> list[
 
 
 def _show_at(ws: Workspace, prefix: str, at: str) -> Shown:
-    commit = ws.git.resolve(at, ws.now())
+    commit = ws.resolve(at)
     path, data = find_at(ws, prefix, commit)
     try:
         return Shown(codec.parse(data), path, uncommitted=False, at=commit)
@@ -91,7 +100,7 @@ def find_at(ws: Workspace, prefix: str, commit: str) -> tuple[str, bytes]:
     named = {p: b for p, b in tree.items() if p.rpartition("/")[2].startswith(wanted)}
     for paths in (named, tree):
         blobs = ws.git.read_blobs(paths.values())
-        found = {p: blobs[b] for p, b in paths.items() if _has_id(blobs.get(b), wanted)}
+        found = {p: blobs[b] for p, b in paths.items() if _has_id(ws, blobs.get(b), wanted)}
         if len(found) == 1:
             return next(iter(found.items()))
         if found:
@@ -104,11 +113,15 @@ def find_at(ws: Workspace, prefix: str, commit: str) -> tuple[str, bytes]:
     raise NothingFoundError(msg, hint="`memos log ID` shows when a memory was there.")
 
 
-def _has_id(data: bytes | None, prefix: str) -> bool:
+def _has_id(ws: Workspace, data: bytes | None, prefix: str) -> bool:
+    """Whether a version is that of a memory with such an id, and the actor's to read."""
+    if data is None:
+        return False
     try:
-        return data is not None and codec.parse(data).id.startswith(prefix)
+        cube = codec.parse(data)
     except codec.CodecError:
         return False
+    return cube.id.startswith(prefix) and sees(ws, cube)
 
 
 def edit(
@@ -122,11 +135,13 @@ def edit(
     """
     clean = clean_text(text)
     entry, cube, data = ws.load(prefix)
+    ws.gate.require_write(cube)
     refuse_frozen(cube)
     if before is not None and before != cube.text:
         msg = f"{cube.id} was changed by another command meanwhile; nothing was changed."
         raise ConflictError(msg, hint="`memos show` has its new text.")
     if clean == cube.text or dry_run:
+        access.note(ws, "edit", [cube.id], ws.now())
         return Edited(cube.id, cube.text, clean, None)
     with change(ws, "edit", subject_line(clean)) as tx:
         tx.ids = [cube.id]
@@ -149,9 +164,11 @@ def forget(
     """
     chosen = {entry.path: (entry, _readable(ws, entry)) for entry in map(ws.find, prefixes)}
     cubes = tuple(cube for _, cube in chosen.values())
+    ws.gate.require_write(*cubes)
     for cube in cubes:
         refuse_frozen(cube)
     if dry_run:
+        access.note(ws, "forget", [cube.id for cube in cubes], ws.now())
         return Forgotten(cubes, None)
     subject = subject_line(cubes[0].text) if len(cubes) == 1 else f"{len(cubes)} memories"
     with change(ws, "forget", subject) as tx:

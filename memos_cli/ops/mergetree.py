@@ -152,7 +152,7 @@ class _Merge:
         self.into.overruled += [(cube.id, told) for told in found.merged.overruled]
         if found.merged.other:
             proposal = proposal_of(cube, found.merged.other)
-            if not self.ws.catalog.with_prefix(proposal.id, limit=1):
+            if not self.ws.everything.with_prefix(proposal.id, limit=1):
                 self._write(path_of(proposal), codec.render(proposal))
             self.into.proposed.append(proposal)
 
@@ -217,14 +217,14 @@ class _Merge:
         for path, data in self._put.items():
             if not is_memory(path):
                 continue
-            there = self.ws.catalog.get(path)
+            there = self.ws.everything.get(path)
             try:
                 id_ = codec.parse(data).id
             except codec.CodecError:
                 continue
             if there and there.id != id_ and path not in self._gone:
                 _refuse(path, "is another memory on each side")
-            for entry in self.ws.catalog.with_prefix(id_):
+            for entry in self.ws.everything.with_prefix(id_):
                 if entry.path != path and self.into.contents.get(entry.path, b"") is not None:
                     _refuse(path, f"and {entry.path} would be files of one memory, {id_},")
 

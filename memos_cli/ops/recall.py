@@ -15,6 +15,7 @@ from memos_cli.core.timehint import may_hold
 from memos_cli.core.weights import FULL, fitted
 from memos_cli.core.when import parse_when
 from memos_cli.ops import access
+from memos_cli.ops.gate import seen_rows
 from memos_cli.ops.scoring import LEXICAL, Scorer
 from memos_cli.ops.succession import newest_first
 from memos_cli.ops.sync import Index, embedded_text, open_index, rebuild, sync
@@ -138,7 +139,7 @@ class Searcher:
         """
         now = self.ws.now().replace(second=0, microsecond=0)
         if at is None:
-            where = where_of(Query(""), now)
+            where = where_of(Query(""), now, None, seen_rows(self.index, past=False))
         else:
             where = self.scorer.scope(Query(""), as_of(self.ws, at)[0], now).where
         keys = [split_key(key) for key in self.index.table.keys(f"{where} AND pinned")]
@@ -281,7 +282,7 @@ def as_of(ws: Workspace, rev: str) -> tuple[str, datetime]:
     Raises UsageError where it names neither.
     """
     now = ws.now()
-    commit = ws.git.resolve(rev, now)
+    commit = ws.resolve(rev)
     return commit, parse_when(rev, now) or ws.git.time_of(commit)
 
 

@@ -11,6 +11,7 @@ from memos_cli.core.errors import MemosError, RefusedError
 from memos_cli.core.evolution import Step, after, is_question
 from memos_cli.core.lifecycle import Cause, allowed, may_be_replaced
 from memos_cli.core.rejected import FILE, add_rejected, rivals
+from memos_cli.ops import access
 from memos_cli.ops.learn import supersede
 from memos_cli.ops.transaction import change
 
@@ -51,7 +52,9 @@ def proposed(ws: Workspace) -> list[Cube]:
                 continue
             if cube.state is State.GENERATED:
                 found.append(cube)
-    return sorted(found, key=lambda cube: (cube.created, cube.id))
+    found.sort(key=lambda cube: (cube.created, cube.id))
+    access.note(ws, "review", [cube.id for cube in found], ws.now())
+    return found
 
 
 def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Reviewed:
@@ -70,7 +73,7 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
     accept = {entry.path: (cube, data) for entry, cube, data in map(ws.load, wanted)}
     reject = {entry.path: (cube, data) for entry, cube, data in map(ws.load, verdicts.reject)}
     refused = tuple(cube for cube, _ in reject.values())
-    _refuse_others((*(c for c, _ in accept.values()), *refused))
+    _refuse_others(ws, (*(c for c, _ in accept.values()), *refused))
     if both := accept.keys() & reject.keys():
         msg = f"{min(both)} cannot be both accepted and rejected."
         raise RefusedError(msg)
@@ -104,8 +107,9 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
     return Reviewed((*accepted, *answered), refused, tx.commit)
 
 
-def _refuse_others(cubes: Iterable[Cube]) -> None:
+def _refuse_others(ws: Workspace, cubes: Iterable[Cube]) -> None:
     for cube in cubes:
+        ws.gate.require_write(cube)
         if not allowed(cube.state, State.ACTIVATED, Cause.REVIEW):
             msg = f"{cube.id} is {cube.state}, not a proposal."
             hint = "`memos forget` removes a memory, `memos edit` changes it."

@@ -17,6 +17,7 @@ from memos_cli.core.cube import RECALLED_STATES
 from memos_cli.core.matching import Question, spelled_like, within
 from memos_cli.core.ranking import Row, Stats
 from memos_cli.core.rows import Totals, visible, where_of
+from memos_cli.ops.gate import seen_rows
 from memos_cli.ops.sync import overlay_at
 
 if TYPE_CHECKING:
@@ -43,13 +44,15 @@ class Scope:
 
     `whole` says that it is, but for a conversation of the asker's own and what has ended, every
     memory: then the term counts of the vault are its own. The catalog keeps those of now; in the
-    past they are those of the rows that `then` is a condition for (None: now).
+    past, and where the asker may not read all, they are those of the rows that `then` is a
+    condition for (None: of now). With `strict` nothing else may take a place among candidates.
     """
 
     where: str
     totals: Totals
     whole: bool
     then: str | None = None
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,16 @@ class Scorer:
         if commit:
             overlay = self._overlays.get(commit) or overlay_at(self._index, commit)
             self._overlays[commit] = overlay
-        where = where_of(query, now, overlay)
-        then = visible(overlay) if commit else None
+        seen = seen_rows(self._index, past=commit is not None)
+        where = where_of(query, now, overlay, seen)
+        then = visible(overlay, seen) if commit or seen else None
         if not _unfiltered(query):
-            minute = where_of(query, now.replace(second=0, microsecond=0), overlay)
+            minute = where_of(query, now.replace(second=0, microsecond=0), overlay, seen)
             # Counts may be a minute old, an expired memory may not.
-            return Scope(where, self._totals_of(minute, where), whole=False, then=then)
+            totals = self._totals_of(minute, where)
+            return Scope(where, totals, whole=False, then=then, strict=bool(seen))
         totals = self._totals_of(then, then) if then else self._whole()
-        return Scope(where, totals, whole=True, then=then)
+        return Scope(where, totals, whole=True, then=then, strict=bool(seen))
 
     def _totals_of(self, name: str, where: str) -> Totals:
         """Counted once for all that goes by one name."""
@@ -105,7 +110,7 @@ class Scorer:
 
     def _whole(self) -> Totals:
         """Of all live rows, as the terms are counted; kept until the table changes."""
-        catalog, state = self._index.ws.catalog, self._index.state()
+        catalog, state = self._index.ws.everything, self._index.state()
         noted = json.loads(catalog.meta(TOTALS_META) or "[]")
         if noted[:1] != [state]:
             noted = [state, *astuple(self._index.table.totals("live"))]
@@ -123,10 +128,10 @@ class Scorer:
         frequency = self._frequency(question, scope)
         near: Callable[[], list[int]] = list
         if asked is not None:
-            near = table.begin_nearest(asked, scope.where, NEAREST, strict=False)
+            near = table.begin_nearest(asked, scope.where, NEAREST, strict=scope.strict)
         ids = self._matching(question, scope, sum(frequency))
         nearest = near()
-        if asked is not None and 2 * len(nearest) < NEAREST:
+        if asked is not None and not scope.strict and 2 * len(nearest) < NEAREST:
             nearest = table.nearest(asked, scope.where, NEAREST, strict=True)
         ids += nearest
         first = [*more, *table.seen(list(dict.fromkeys(ids)))]
@@ -166,7 +171,9 @@ class Scorer:
         if not occurrences:
             return []
 
-        found = table.match(question.terms, scope.where, LEXICAL, strict=False)
+        found = table.match(question.terms, scope.where, LEXICAL, strict=scope.strict)
+        if scope.strict:
+            return found
         live = scope.totals.turns + scope.totals.notes
         now = scope.whole and scope.then is None
         crowded = not now or occurrences * table.rows() >= LEXICAL * live
@@ -200,7 +207,7 @@ class Scorer:
     def _frequency(self, question: Question, scope: Scope) -> tuple[int, ...]:
         """In how many memories of the scope each term occurs."""
         if scope.whole and scope.then is None:
-            known = self._index.ws.catalog.frequencies(question.terms)
+            known = self._index.ws.everything.frequencies(question.terms)
             return tuple(known.get(term, 0) for term in question.terms)
         table = self._index.table
         where = scope.then if scope.whole and scope.then else scope.where
@@ -208,7 +215,7 @@ class Scorer:
 
     def _respelled(self, term: str, then: str | None) -> str | None:
         """The vault's own term that an unknown one is one slip of the finger away from."""
-        catalog, table = self._index.ws.catalog, self._index.table
+        catalog, table = self._index.ws.everything, self._index.table
         if then is not None:
             if then not in self._terms and not table.count(term, then):
                 self._terms[then] = table.terms(then)

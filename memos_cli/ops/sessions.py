@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -43,7 +43,7 @@ class Choice:
 
 
 def sessions(ws: Workspace) -> list[Stored]:
-    """Every session of the vault, latest turn first; damaged lines are left out."""
+    """Every session that the actor may see, latest turn first; damaged lines are left out."""
     found = [Stored(_read(ws, path), path) for path in _paths(ws)]
     return sorted(found, key=lambda s: (_last(s.session), s.path), reverse=True)
 
@@ -76,29 +76,34 @@ def find_session(ws: Workspace, name: str) -> Stored:
 def choose(ws: Workspace, choice: Choice) -> Stored | None:
     """The session that a chat goes on with; None for a fresh one, which `begin` names.
 
-    Raises UsageError for a name that cannot be one, or with `new` for one that is taken.
+    Raises UsageError for a name that cannot be one, or with `new` for one that is taken, and
+    RefusedError for a session of another actor: what was said to one is not for the other.
     """
     if choice.name is None:
         if not choice.last:
             return None
-        every = sessions(ws)
+        every = [stored for stored in sessions(ws) if stored.session.actor == ws.actor]
         if not every:
             msg = "There is no session to go on with."
             raise NothingFoundError(msg, hint="`memos chat` begins one.")
         return every[0]
     name = check_session_name(choice.name)
-    path = next((p for p in _paths(ws) if _name(p) == name), None)
+    path = next((p for p in _every_path(ws) if _name(p) == name), None)
     if path is None:
-        return Stored(Session(name, ws.now()))
+        return Stored(Session(name, ws.now(), actor=ws.actor))
+    session = _read(ws, path)
+    if session.actor != ws.actor:
+        msg = f"The session {name!r} is another actor's."
+        raise RefusedError(msg, hint="Give this one another name.")
     if choice.new:
         msg = f"There is a session {name!r} already."
         raise UsageError(msg, hint="Leave out --new to go on with it.")
-    return Stored(_read(ws, path), path)
+    return Stored(session, path)
 
 
 def begin(ws: Workspace, message: str) -> Stored:
     """A fresh session, named after its first message; nothing is written yet."""
-    return Stored(Session(codec.fresh_name(message, new_id()), ws.now()))
+    return Stored(Session(codec.fresh_name(message, new_id()), ws.now(), actor=ws.actor))
 
 
 def append(tx: Transaction, stored: Stored, turns: Sequence[Said]) -> Stored:
@@ -113,11 +118,17 @@ def append(tx: Transaction, stored: Stored, turns: Sequence[Said]) -> Stored:
     elif not before.endswith(b"\n"):
         before += b"\n"
     tx.write(path, before + codec.lines(turns))
-    grown = Session(stored.session.name, stored.session.created, (*stored.session.turns, *turns))
+    grown = replace(stored.session, turns=(*stored.session.turns, *turns))
     return Stored(grown, path)
 
 
 def _paths(ws: Workspace) -> list[str]:
+    """The paths of the sessions that the actor may see: the owner all, others their own."""
+    paths = _every_path(ws)
+    return paths if ws.gate.owner else [p for p in paths if _read(ws, p).actor == ws.actor]
+
+
+def _every_path(ws: Workspace) -> list[str]:
     """The vault paths of session files, in order; links and hidden names are not followed."""
     root = ws.root / FOLDER
     return sorted(

@@ -72,7 +72,7 @@ def init(
             commit = tx.commit
         install(ws)
     finally:
-        ws.catalog.close()
+        ws.everything.close()
     return Initialised(root, own or bool(missing), ws.git.top, commit)
 
 

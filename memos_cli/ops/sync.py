@@ -17,6 +17,7 @@ from memos_cli.backends.lance import Lance, TableError
 from memos_cli.core import analysis, codec
 from memos_cli.core.cube import Cube, Kind, is_memory
 from memos_cli.core.errors import LockTimeoutError
+from memos_cli.core.policy import level_of
 from memos_cli.core.ranking import ASKS, SELF, TELLS_TIME
 from memos_cli.core.rows import (
     Overlay,
@@ -120,7 +121,7 @@ def _opens(index: Index) -> bool:
 
 def _in_step(index: Index) -> bool:
     """Whether the table can be opened, is the one the catalog knows, and lacks nothing."""
-    catalog = index.ws.catalog
+    catalog = index.ws.everything
     return (
         index.table.exists()
         and _opens(index)
@@ -142,7 +143,7 @@ def _without_writing(index: Index, why: str) -> None:
         index.degraded.append(f"{why}: its search tables are made anew for each command")
         return
     _compare(index)
-    late = len(index.ws.catalog.unsynced())
+    late = len(index.ws.everything.unsynced())
     if late:
         index.degraded.append(f"{why}: {late} changed memories cannot be found yet")
 
@@ -153,14 +154,14 @@ def rebuild(index: Index, why: str = "") -> None:
         index.ws.notify(f"The search tables are built anew: {why}.")
     with index.ws.lock():
         index.table.create()
-        index.ws.catalog.reset_synced()
-        index.ws.catalog.count_terms({}, anew=True)
+        index.ws.everything.reset_synced()
+        index.ws.everything.count_terms({}, anew=True)
         if index.temporary is None:
             from secrets import token_hex
 
             token = token_hex(8)
             index.ws.files.write(index.token_path, token.encode())
-            index.ws.catalog.set_meta(MADE_HERE_META, token)
+            index.ws.everything.set_meta(MADE_HERE_META, token)
         _write_difference(index)
 
 
@@ -173,7 +174,7 @@ def _catch_up(index: Index) -> None:
     if not _ours(index):
         rebuild(index, "they were not made here")
         return
-    if index.ws.catalog.meta(TABLES_META) != index.state():
+    if index.ws.everything.meta(TABLES_META) != index.state():
         _compare(index)
     _write_difference(index)
 
@@ -187,7 +188,7 @@ def _ours(index: Index) -> bool:
     if index.temporary is not None:
         return True
     token = index.ws.files.read_or_none(index.token_path)
-    return token is not None and token.decode(errors="replace") == index.ws.catalog.meta(
+    return token is not None and token.decode(errors="replace") == index.ws.everything.meta(
         MADE_HERE_META
     )
 
@@ -200,12 +201,12 @@ def _why_anew(index: Index) -> str:
 
 def _compare(index: Index) -> None:
     """Tells the catalog what the table really has live."""
-    index.ws.catalog.reset_synced([split_key(key) for key in sorted(index.table.keys())])
-    index.ws.catalog.count_terms(index.table.terms(), anew=True)
+    index.ws.everything.reset_synced([split_key(key) for key in sorted(index.table.keys())])
+    index.ws.everything.count_terms(index.table.terms(), anew=True)
 
 
 def _write_difference(index: Index) -> None:
-    catalog = index.ws.catalog
+    catalog = index.ws.everything
     wanted = [(entry.path, entry.good or "") for entry in catalog.unsynced()]
     gone = catalog.stale()
     present = index.table.present([key_of(*pair) for pair in wanted])
@@ -299,6 +300,7 @@ def fields_of(cube: Cube, data: bytes) -> dict[str, object]:
         "kind": str(cube.kind),
         "state": str(cube.state),
         "namespace": cube.namespace,
+        "sensitivity": level_of(cube.sensitivity).word,
         "author": cube.author,
         "source": cube.source,
         "session": session,
@@ -355,6 +357,6 @@ def remember(index: Index, back: Collection[str]) -> None:
             for batch in _batches(pairs, index.embedder.batch):
                 index.table.write(_records(index, batch, live=False), [], [])
                 advance(len(batch))
-            ws.catalog.set_meta(TABLES_META, index.state())
+            ws.everything.set_meta(TABLES_META, index.state())
     except LockTimeoutError:
         index.degraded.append(f"the vault is busy: {len(pairs)} old versions are not indexed")

@@ -15,6 +15,7 @@ from memos_cli.core import analysis, codec, timehint
 from memos_cli.core.cube import is_memory
 from memos_cli.core.matching import Question, one_edit, spelled_like, within
 from memos_cli.core.rows import Totals, among, doubles, key_of, micros, split_key
+from memos_cli.ops.gate import seen_rows
 from memos_cli.ops.recall import Ranked
 from memos_cli.ops.scoring import LEXICAL, NEAREST, Competing, row_of
 from memos_cli.ops.sync import remember
@@ -136,7 +137,8 @@ class _Rows:
         import numpy as np
 
         self._index, self._text = index, query.text
-        self.found = index.table.within("true")
+        self._where = seen_rows(index, past=True) or "true"
+        self.found = index.table.within(self._where)
         self._place = {row.key: at for at, row in enumerate(self.found)}
         self._data: dict[int, bytes] = {}
         self.recallable = self.mask(index.table.keys(among("state", query.states)))
@@ -242,7 +244,7 @@ class _Rows:
 
         if question.terms not in self._orders:
             rows = self._index.table.match(
-                question.terms, "true", max(1, len(self.found)), strict=True
+                question.terms, self._where, max(1, len(self.found)), strict=True
             )
             places = [self._numbers[row] for row in rows if row in self._numbers]
             self._orders[question.terms] = np.array(places, np.int64)

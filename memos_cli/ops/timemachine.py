@@ -9,7 +9,15 @@ from memos_cli.core import codec
 from memos_cli.core.cube import is_memory, subject_line
 from memos_cli.core.errors import ConflictError, NothingFoundError, RefusedError
 from memos_cli.core.lifecycle import Cause, refuse_change
-from memos_cli.ops.history import LogFilter, ids_of_paths, log, single_parent
+from memos_cli.ops import access
+from memos_cli.ops.gate import check_write
+from memos_cli.ops.history import (
+    REVERTS,
+    LogFilter,
+    every_entry,
+    ids_of_paths,
+    single_parent,
+)
 from memos_cli.ops.memories import find_at
 from memos_cli.ops.transaction import Transaction, change
 from memos_cli.ops.workspace import CONFIG_FILE
@@ -20,8 +28,6 @@ if TYPE_CHECKING:
     from memos_cli.backends.git import Delta
     from memos_cli.core.cube import Cube
     from memos_cli.ops.workspace import Workspace
-
-REVERTS = "Memos-Reverts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +57,9 @@ def revert(
 
     A file that changed again since is merged by lines; where that fails nothing is changed at all
     and ConflictError names the file. RefusedError for a memory that is frozen, unless one of the
-    commits froze it.
+    commits froze it, and for what the actor may not write.
     """
-    oids = _newest_first(ws, [ws.git.resolve(rev, ws.now()) for rev in revs])
+    oids = _newest_first(ws, [ws.resolve(rev) for rev in revs])
     undone = _Undo(ws, oids)
     subjects = tuple(_subject(ws, oid) for oid in oids)
     paths = tuple(sorted(undone.contents))
@@ -68,7 +74,7 @@ def revert(
 def undo(ws: Workspace, *, dry_run: bool = False) -> Reverted:
     """Reverts the last command of this actor that is not undone yet."""
     gone: set[str] = set()
-    for entry in log(ws, LogFilter(actor=ws.actor)):
+    for entry in every_entry(ws, LogFilter(actor=ws.actor)):
         if entry.op == "undo":
             gone.update(entry.trailers.get(REVERTS, "").split())
         elif entry.op in ("git", "init") or entry.commit in gone:
@@ -83,11 +89,13 @@ def undo(ws: Workspace, *, dry_run: bool = False) -> Reverted:
 
 def restore(ws: Workspace, prefix: str, at: str, *, dry_run: bool = False) -> Restored:
     """Brings one memory back as it was at a revision or date."""
-    commit = ws.git.resolve(at, ws.now())
+    commit = ws.resolve(at)
     path, data = find_at(ws, prefix, commit)
     cube = codec.parse(data)
+    ws.gate.require_write(cube)
     _replaceable(ws, cube)
     if dry_run:
+        access.note(ws, "restore", [cube.id], ws.now())
         return Restored(cube.id, cube.text, commit, None)
     with change(ws, "restore", subject_line(cube.text)) as tx:
         tx.ids = [cube.id]
@@ -102,7 +110,9 @@ def _replaceable(ws: Workspace, cube: Cube) -> str | None:
     """The path of the memory in whose place `cube` comes. Raises RefusedError if it is frozen."""
     live = ws.catalog.with_prefix(cube.id)
     if live and live[0].error is None:
-        refuse_change(ws.load(cube.id)[1], cube, Cause.RESTORE)
+        there = ws.load(cube.id)[1]
+        ws.gate.require_write(there)
+        refuse_change(there, cube, Cause.RESTORE)
     return live[0].path if live else None
 
 
@@ -171,6 +181,7 @@ class _Undo:
         self._present.setdefault(delta.path, ours)
         before = self._blobs.get(delta.before) if delta.before else None
         after = self._blobs.get(delta.after) if delta.after else None
+        check_write(self.ws, delta.path, (ours, before, after))
         if ours == after:
             self.contents[delta.path] = before
         elif ours != before:

@@ -21,6 +21,7 @@ from memos_cli.backends.files import unwritable
 from memos_cli.backends.git import Change
 from memos_cli.core.cube import is_memory
 from memos_cli.core.errors import ConflictError, MemosError, RefusedError
+from memos_cli.ops.gate import check_writes
 from memos_cli.ops.kvsweep import after_change
 from memos_cli.ops.workspace import LOCK_TIMEOUT_S
 
@@ -93,12 +94,16 @@ class Transaction:
 def change(ws: Workspace, op: str, subject: str = "") -> Iterator[Transaction]:
     """Collects writes and commits them as one when the context ends without an error.
 
-    The vault is locked throughout. Raises ConflictError where the person has uncommitted work in a
-    file that would be written, MemosError where the disk or git refuses; then nothing has changed.
+    The vault is locked throughout, and the policy read once more. Raises RefusedError where the
+    actor may not do this, or not write all of it, ConflictError where the person has uncommitted
+    work in a file that would be written, MemosError where the disk or git refuses; then nothing
+    has changed.
     """
     ws.require_writable()
     with ws.lock():
         recover(ws)
+        ws.heed_policy()
+        ws.gate.require(op)
         tx = Transaction(ws, op, subject)
         yield tx
         if tx.changes or tx.merges or tx.forward:
@@ -110,6 +115,7 @@ def change(ws: Workspace, op: str, subject: str = "") -> Iterator[Transaction]:
 
 def _apply(ws: Workspace, tx: Transaction) -> str | None:
     base = ws.git.head()
+    _refuse_policy(ws, tx)
     old = _blobs_at(ws, base, list(tx.changes))
     new = {p: None if d is None else ws.git.blob_id(d) for p, d in tx.changes.items()}
     _refuse_uncommitted(ws, old)
@@ -137,6 +143,14 @@ def _apply(ws: Workspace, tx: Transaction) -> str | None:
     ws.git.drop_temporary_ref()
     note.unlink(missing_ok=True)
     return made
+
+
+def _refuse_policy(ws: Workspace, tx: Transaction) -> None:
+    """RefusedError where something that would be written is not the actor's to write."""
+    if ws.gate.owner or tx.op == "init":  # who makes a vault fills in what it lacks
+        return
+    before = {path: ws.files.read_or_none(path) for path in tx.changes}
+    check_writes(ws, tx.changes, before)
 
 
 def _make_commit(ws: Workspace, tx: Transaction, base: str | None, paths: Iterable[str]) -> str:

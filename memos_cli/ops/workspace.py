@@ -18,9 +18,12 @@ from memos_cli.core.errors import (
     MemosError,
     NothingFoundError,
     NoVaultError,
+    RefusedError,
     UsageError,
     VaultDamagedError,
 )
+from memos_cli.core.policy import Gate, level_of, parse_policy
+from memos_cli.core.when import parse_when
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -61,7 +64,11 @@ class Surroundings:
 
 @dataclass(slots=True)
 class Workspace:
-    """The vault at `root` with its repository, its files and the catalog of what lies in it."""
+    """The vault at `root` with its repository, its files and the catalog of what lies in it.
+
+    `catalog` is what the actor may read of it, by the policy in `config`. `everything` is all of
+    it, for what keeps the vault in step and shows nothing to anyone.
+    """
 
     root: Path
     around: Surroundings
@@ -69,13 +76,27 @@ class Workspace:
     read_only: bool
     git: Git
     files: Files
-    catalog: Catalog
+    everything: Catalog
     _locked: int = field(default=0)
+    _gate: tuple[Any, Gate] | None = field(default=None)
 
     @property
     def actor(self) -> str:
         """Who runs the command."""
         return self.around.actor
+
+    @property
+    def gate(self) -> Gate:
+        """What the actor may, by the policy of the work tree."""
+        if self._gate is None or self._gate[0] is not self.config:
+            self._gate = self.config, Gate(parse_policy(self.config), self.actor)
+        return self._gate[1]
+
+    @property
+    def catalog(self) -> Catalog:
+        """What the actor may read of what lies in the vault."""
+        condition = self.gate.condition()
+        return self.everything.seen_by(condition) if condition else self.everything
 
     @property
     def notify(self) -> Callable[[str], None]:
@@ -117,28 +138,39 @@ class Workspace:
         """Brings the catalog to the files as they are: reads those whose stat fields changed.
 
         With `written` only these memory files are looked at: those that a command has just written.
+        What another process made of the policy meanwhile holds from here on.
         """
+        self.heed_policy()
         try:
             self._refresh(written)
         except sqlite3.Error as error:
-            self.catalog.close()
+            self.everything.close()
             if damaged(error) and not self.read_only:  # it is a cache: start over
-                self.catalog = Catalog(self.root / ".memos" / "catalog.db", anew=True)
+                self.everything = Catalog(self.root / ".memos" / "catalog.db", anew=True)
             else:
                 self.notify(f"The catalog cannot be kept ({error}): every memory is read again.")
-                self.catalog = Catalog(None)
+                self.everything = Catalog(None)
             self._refresh()
+
+    def heed_policy(self) -> None:
+        """Reads the policy anew: what was revoked is revoked for a chat that still runs.
+
+        Raises RefusedError for anyone but the owner where it cannot be read.
+        """
+        if not self.gate.owner and (self.root / CONFIG_FILE).is_file():
+            self.config = read_config(self.root)
+            self.gate.require_policy()
 
     def _refresh(self, written: Sequence[str] | None = None) -> None:
         scanned_ns = _file_clock(self.root)
         if written is None:
-            scan = self.files.scan(self.catalog.signatures())
+            scan = self.files.scan(self.everything.signatures())
         else:
             scan = self._written(written)
         fresh, labels = [], dict(scan.problems)
         with self.progress("Reading memories", len(scan.changed)) as advance:
             for item in scan.changed:
-                racy = self.catalog.racy(item.changed_ns, scanned_ns)
+                racy = self.everything.racy(item.changed_ns, scanned_ns)
                 fresh.append(self._read_entry(item.path, "" if racy else item.signature))
                 advance(1)
         for path in scan.lost:  # what lies in a folder that cannot be read is not gone
@@ -148,20 +180,20 @@ class Workspace:
         fresh += [self._problem(path, why) for path, why in labels.items()]
         lost = scan.lost.keys() - labels.keys()
         if fresh:
-            self.catalog.put(fresh)
+            self.everything.put(fresh)
         if lost:
-            self.catalog.remove(lost)
+            self.everything.remove(lost)
 
     def _written(self, paths: Sequence[str]) -> Scan:
         """A scan of these files alone."""
-        entries = [entry for entry in map(self.catalog.get, paths) if entry]
+        entries = [entry for entry in map(self.everything.get, paths) if entry]
         lost = {entry.path: entry.signature for entry in entries}
         seen = filter(None, map(self.files.seen, paths))
         changed = [item for item in seen if lost.pop(item.path, None) != item.signature]
         return Scan(changed, [], lost)
 
     def _read_entry(self, path: str, signature: str) -> Entry:
-        before = self.catalog.get(path)
+        before = self.everything.get(path)
         try:
             data = self.files.read(path)
         except (OSError, MemosError) as error:
@@ -179,10 +211,26 @@ class Workspace:
             return Entry(path, blob, signature, kept.id, kept.namespace, kept.digest, str(error),
                          kept.good, synced)  # fmt: skip
         digest = text_digest(cube)
-        return Entry(path, blob, signature, cube.id, cube.namespace, digest, None, blob, synced)
+        return Entry(path, blob, signature, cube.id, cube.namespace, digest, None, blob, synced,
+                     level_of(cube.sensitivity).word)  # fmt: skip
 
     def _problem(self, path: str, why: str) -> Entry:
-        return _keep(self.catalog.get(path), path, why)
+        return _keep(self.everything.get(path), path, why)
+
+    def resolve(self, rev: str) -> str:
+        """The commit that a revision or a date names.
+
+        Raises UsageError where it names none, RefusedError for one that searches the messages of
+        commits (`:/words`), where the actor may not read all that they tell.
+        """
+        now = self.now()
+        searches = ":" in rev or "{/" in rev
+        if searches and not self.gate.owner and parse_when(rev, now) is None:
+            msg = f"{self.actor} may not look for a commit by its message."
+            raise RefusedError(
+                msg, hint="Name it by its id, as `memos log` lists it, or by a date."
+            )
+        return self.git.resolve(rev, now)
 
     # -- finding memories ------------------------------------------------------------------------
 

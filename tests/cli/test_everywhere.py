@@ -64,6 +64,13 @@ def commands(id_: str) -> dict[str, list[str]]:
         "branch": ["branch"],
         "switch": ["switch", "other"],
         "merge": ["merge", "other"],
+        "grant": ["grant", "scout", "read", "work"],
+        "policy everyone": ["policy", "everyone", "read", "work"],
+        "policy retention": ["policy", "retention", "work", "30d"],
+        "policy check": ["policy", "check", "scout", "read", "work"],
+        "policy": ["policy"],
+        "revoke": ["revoke", "scout"],
+        "audit": ["audit"],
     }
 
 
@@ -71,7 +78,7 @@ LIGHT = list(commands(""))
 GOVERNING = ["pin", "unpin", "tag", "archive", "unarchive", "freeze", "unfreeze"]
 WRITING = [
     "init", "add", "edit", *GOVERNING, "forget", "revert", "undo", "restore", "config set",
-    "kv clear", "evolve", "switch", "merge",
+    "kv clear", "evolve", "switch", "merge", "grant", "policy everyone", "policy retention",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def schema_of(dim: int) -> pa.Schema:
     """The columns, for vectors of `dim` numbers."""
     import pyarrow as pa
 
-    texts = ("id", "kind", "state", "namespace", "author", "source", "terms")
+    texts = ("id", "kind", "state", "namespace", "sensitivity", "author", "source", "terms")
     times = ("created", "expires", "valid_until", "bucket")
     return pa.schema(
         [

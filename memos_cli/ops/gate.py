@@ -1,0 +1,123 @@
+"""The gate at the places where text comes out of history, and where anything is written.
+
+What lies in the vault now passes it in `Workspace.catalog`, what is searched in `seen_rows`, what
+is written in `check_writes` (called by every transaction). A version of the past is the actor's to
+read where the policy of now lets them read it, and the memory as it is now.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from memos_cli.core import codec
+from memos_cli.core import session as sessions
+from memos_cli.core.cube import is_memory
+from memos_cli.core.errors import RefusedError
+from memos_cli.core.policy import level_of
+from memos_cli.core.rejected import FILE as REJECTED
+from memos_cli.core.rows import among
+from memos_cli.core.session import FOLDER, SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from memos_cli.core.cube import Cube
+    from memos_cli.ops.sync import Index
+    from memos_cli.ops.workspace import Workspace
+
+
+def sees(ws: Workspace, cube: Cube) -> bool:
+    """Whether the actor may read a memory as it is, was, or will be."""
+    if ws.gate.owner:
+        return True
+    return ws.gate.reads(cube) and not _hidden(ws, cube.id)
+
+
+def _hidden(ws: Workspace, id_: str) -> bool:
+    """Whether a memory that is there now is not the actor's to read."""
+    return bool(ws.everything.with_prefix(id_, 1)) and not ws.catalog.with_prefix(id_, 1)
+
+
+def sees_file(ws: Workspace, path: str, data: bytes | None) -> bool:
+    """Whether the actor may know what a version of a file holds; None: there is no file."""
+    if ws.gate.owner or data is None:
+        return True
+    if is_memory(path):
+        cube = _parsed(data)
+        return cube is not None and sees(ws, cube)
+    return _is_session(path) and sessions.parse(data, "").actor == ws.actor
+
+
+def sees_change(ws: Workspace, parent: str | None, commit: str) -> bool:
+    """Whether the actor may know all that a commit did, and so what its message says."""
+    if ws.gate.owner:
+        return True
+    deltas = ws.git.deltas(parent, commit)
+    blobs = ws.git.read_blobs(b for d in deltas for b in (d.before, d.after) if b)
+    sides = [(d.path, blob) for d in deltas for blob in (d.before, d.after) if blob]
+    told = (path == REJECTED or sees_file(ws, path, blobs.get(b, b"")) for path, b in sides)
+    return bool(sides) and all(told)
+
+
+def seen_rows(index: Index, *, past: bool) -> str:
+    """The SQL condition for the rows of the table that the actor may read; "" for the owner.
+
+    Rows tell what their version says of itself. So one of a memory that is hidden now is left out
+    by its id: with `past` it may be an old one, else one that the table has not caught up with.
+    """
+    ws = index.ws
+    condition = ws.gate.condition()
+    if not condition:
+        return ""
+    every = ws.everything
+    suspects = every.entries() if past else [*every.unsynced(), *every.broken()]
+    seen = {entry.id for entry in ws.catalog.entries()} if suspects else set()
+    hidden = {entry.id for entry in suspects if entry.id and entry.id not in seen}
+    if past and hidden:
+        hidden &= set(index.table.ids(condition).values())
+    return f"{condition} AND NOT {among('id', hidden)}" if hidden else condition
+
+
+def check_writes(
+    ws: Workspace, changes: Mapping[str, bytes | None], before: Mapping[str, bytes | None]
+) -> None:
+    """Raises RefusedError unless the actor may write all of `changes` in the place of `before`."""
+    for path, data in changes.items():
+        check_write(ws, path, (before.get(path), data))
+
+
+def check_write(ws: Workspace, path: str, sides: Iterable[bytes | None]) -> None:
+    """Raises RefusedError unless the actor may write a file that was, is or will be like `sides`.
+
+    A memory or a session that may not be read is not spoken of: the sentence names no namespace.
+    """
+    if ws.gate.owner or path == REJECTED:
+        return
+    there = [data for data in sides if data is not None]
+    if not all(sees_file(ws, path, data) for data in there):
+        msg = f"{ws.actor} may not write all that this would change."
+        raise RefusedError(msg, hint="The owner can do it, or `memos grant` the right to it.")
+    for cube in filter(None, map(_parsed, there)) if is_memory(path) else ():
+        ws.gate.require_write(cube)
+
+
+def _is_session(path: str) -> bool:
+    return path.startswith(f"{FOLDER}/") and path.endswith(SUFFIX)
+
+
+def _parsed(data: bytes) -> Cube | None:
+    try:
+        return codec.parse(data)
+    except codec.CodecError:
+        return None
+
+
+def require_new(ws: Workspace, cube: Cube) -> None:
+    """Raises RefusedError unless the actor may make this memory, and in whose name it is."""
+    if ws.gate.owner:
+        return
+    if not ws.gate.writes(cube):
+        raise ws.gate.refusal(cube.namespace, level_of(cube.sensitivity))
+    if cube.author != ws.actor:
+        msg = f"{ws.actor} may not write in the name of {cube.author}."
+        raise RefusedError(msg, hint="Leave the author out.")
