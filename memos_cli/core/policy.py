@@ -66,7 +66,11 @@ class Need(StrEnum):
 
 OPERATIONS: Final[Mapping[str, Need]] = {
     **dict.fromkeys(
-        ("init", "config", "completions", "merge-driver", "model list", "model info"), Need.NOTHING
+        (
+            "init", "config", "completions", "merge-driver", "model list", "model info",
+            "model pull",
+        ),
+        Need.NOTHING,
     ),
     **dict.fromkeys(
         ("recall", "show", "sessions", "log", "diff", "blame", "bisect", "status", "audit"),
@@ -82,7 +86,7 @@ OPERATIONS: Final[Mapping[str, Need]] = {
     **dict.fromkeys(
         (
             "freeze", "unfreeze", "evolve", "branch", "switch", "merge", "doctor", "config set",
-            "model use", "model pull", "kv list", "kv build", "kv verify", "kv clear", "kv measure",
+            "model use", "kv list", "kv build", "kv verify", "kv clear", "kv measure",
             "grant", "revoke", "policy", "policy everyone", "policy retention", "policy check",
         ),
         Need.GOVERN,

@@ -37,8 +37,9 @@ def key(number: int) -> str:
 def record(number: int, *, live: bool = True, **fields: object) -> Record:
     values = {
         "id": f"id{number}", "kind": "fact", "state": "activated", "namespace": "default",
-        "sensitivity": "normal", "author": "user", "source": "cli", "session": "", "speaker": "", "tags": [],
-        "terms": f"word{number} common", "created": micros(NOW) + number, "expires": None,
+        "sensitivity": "normal", "author": "user", "source": "cli", "session": "", "speaker": "",
+        "tags": [], "terms": f"word{number} common", "created": micros(NOW) + number,
+        "expires": None,
         "valid_until": None, "priority": 0, "traits": 0, "length": 2, "pinned": False,
         "data": b"data%d" % number,
     }  # fmt: skip
