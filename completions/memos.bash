@@ -2,7 +2,7 @@
 _memos() {
   local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
   local name="" words="" plain="" word
-  local tops=" init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff revert undo restore blame bisect branch switch merge status doctor model kv config completions " groups=" kv model "
+  local tops=" init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff revert undo restore blame bisect branch switch merge grant revoke policy audit status doctor model kv config completions " groups=" kv model policy "
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ -z $name && $tops == *" $word "* ]]; then name=$word
     elif [[ -n $name && $groups == *" $name "* && $word != -* ]]; then name="$name $word"; break
@@ -115,6 +115,23 @@ _memos() {
     "switch --as") return ;;
     "merge --vault"|"merge -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "merge --as") return ;;
+    "grant --up-to") return ;;
+    "grant --vault"|"grant -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "revoke --vault"|"revoke -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "policy --vault"|"policy -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "policy --as") return ;;
+    "policy everyone --vault"|"policy everyone -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "policy everyone --as") return ;;
+    "policy retention --vault"|"policy retention -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "policy retention --as") return ;;
+    "policy check --up-to") return ;;
+    "policy check --vault"|"policy check -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "audit --actor") return ;;
+    "audit --op") return ;;
+    "audit --since") return ;;
+    "audit --until") return ;;
+    "audit -n") return ;;
+    "audit --vault"|"audit -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "status --vault"|"status -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "status --as") return ;;
     "doctor --vault"|"doctor -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -174,6 +191,13 @@ _memos() {
       "branch") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "switch") words="--create -c --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "merge") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "grant") words="read write --up-to --dry-run -n --vault -C --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "revoke") words="--dry-run -n --vault -C --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "policy") words="everyone retention check --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "policy everyone") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "policy retention") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "policy check") words="read write --up-to --vault -C --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "audit") words="--actor --op --since --until -n --vault -C --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "status") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "doctor") words="--repair --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "model") words="list info use pull --help -h" ;;
@@ -189,7 +213,7 @@ _memos() {
       "kv measure") words="--model -m --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "") words="init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff revert undo restore blame bisect branch switch merge status doctor model kv config completions --version --help" ;;
+      "") words="init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff revert undo restore blame bisect branch switch merge grant revoke policy audit status doctor model kv config completions --version --help" ;;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$cur"))

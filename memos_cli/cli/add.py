@@ -11,6 +11,7 @@ import typer
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.core.cube import Kind, decode_utf8, lines_of
 from memos_cli.core.errors import UsageError
+from memos_cli.core.policy import level_of
 from memos_cli.core.safetext import one_line
 from memos_cli.core.when import parse_duration, parse_when, require_when
 
@@ -102,6 +103,8 @@ def add(  # noqa: PLR0913 - one parameter an option of the contract
         raise UsageError(msg)
     for item in items:
         check_text(item)  # what cannot be stored is refused before a vault is made for it
+    if sensitivity and level_of(sensitivity).word != sensitivity:
+        rt.out.message(f"Note: {one_line(sensitivity)[:40]} is no level; it counts as secret.")
     ws = rt.workspace(create=not dry_run)
     _print(rt, add_memories(ws, items, dry_run=dry_run), numbers, _Mode(jsonl, dry_run))
 

@@ -10,7 +10,7 @@ from memos_cli.core.cube import is_memory, subject_line
 from memos_cli.core.errors import ConflictError, NothingFoundError, RefusedError
 from memos_cli.core.lifecycle import Cause, refuse_change
 from memos_cli.ops import access
-from memos_cli.ops.gate import check_write
+from memos_cli.ops.gate import check_write, sees_change
 from memos_cli.ops.history import (
     REVERTS,
     LogFilter,
@@ -125,6 +125,10 @@ def _newest_first(ws: Workspace, oids: Sequence[str]) -> list[str]:
 
 
 def _subject(ws: Workspace, oid: str) -> str:
+    """The first line of a commit's message; "" where the actor may not read all that it did."""
+    parents = ws.git.parents(oid)
+    if not sees_change(ws, parents[0] if parents else None, oid):
+        return ""
     out = ws.git.run("log", "-1", "--no-show-signature", "--format=%s", oid).stdout
     return out.decode(errors="replace").strip()
 

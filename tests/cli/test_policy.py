@@ -246,6 +246,20 @@ def test_the_same_text_elsewhere_is_no_duplicate_for_who_cannot_read_it(
     assert vault.is_dir()
 
 
+def test_a_commit_of_nothing_tells_nothing(memos: Memos, vault: Path) -> None:
+    git(vault, "commit", "-q", "--allow-empty", "-m", "the osprey file is with the notary")
+    result = memos("--as", "scout", "revert", "HEAD", "-n")
+    assert "osprey" not in result.stdout + result.stderr
+    assert "osprey" in memos.ok("revert", "HEAD", "-n").stderr
+
+
+def test_a_word_that_is_no_level_is_noted(memos: Memos, vault: Path) -> None:
+    result = memos.ok("add", "The osprey nests.", "--sensitivity", "low")
+    assert "counts as secret" in result.stderr
+    assert memos("--as", "scout", "show", result.id).exit_code == 3
+    assert vault.is_dir()
+
+
 def test_nobody_writes_in_anothers_name(memos: Memos, vault: Path) -> None:
     line = json.dumps({"text": "I like tea.", "author": "user"})
     assert memos("--as", "scout", "add", "--jsonl", stdin=line).exit_code == 4
