@@ -20,7 +20,7 @@ UNFILTERED_CATALOG = {
 CONTENTS_OF_HISTORY = {
     "ops/gate.py": "is the gate", "ops/sync.py": "indexes rows, which recall filters",
     "ops/history.py": "filters by `sees`", "ops/memories.py": "filters by `sees`",
-    "ops/blame.py": "of a memory that `find_at` gave, told by `entry_of`",
+    "ops/blame.py": "of a memory that `find_at` gave, told by `entries_of`",
     "ops/recall.py": "of rows that a filtered condition chose",
     "ops/timemachine.py": "asks `check_write` of each file",
     "ops/mergetree.py": "the owner's", "ops/transaction.py": "compares blobs, shows nothing",
@@ -43,7 +43,9 @@ ROWS = {
 }  # fmt: skip
 MESSAGES = {
     "ops/history.py": "makes entries, which tell nothing of what may not be read",
-    "ops/blame.py": "through `entry_of`", "ops/answers.py": "through `entry_of`",
+    "ops/blame.py": "through `entries_of`", "ops/gate.py": "is the gate",
+    "ops/answers.py": "through `entry_of`",
+    "ops/timemachine.py": "subjects that `seen_changes` lets pass",
     "ops/bisect.py": "through `entry_of`", "ops/timeline.py": "reads which files differ alone",
 }  # fmt: skip
 DOORS = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from memos_cli.backends.history import blamed, commits_of
 from memos_cli.core import codec
 from memos_cli.ops import access
-from memos_cli.ops.history import Entry, entry_of, head_of
+from memos_cli.ops.history import Entry, entries_of, head_of
 from memos_cli.ops.memories import find_at
 from memos_cli.ops.workspace import check_prefix
 
@@ -57,7 +57,7 @@ def blame(ws: Workspace, prefix: str, at: str | None = None) -> Blame:
     origins = blamed(printed)[skipped:]
     texts = cube.text.split("\n")
     oids = list(dict.fromkeys(oid for oid, _ in origins))
-    entries = {c.oid: entry_of(ws, c) for c in commits_of(ws.git.rev_list, oids)}
+    entries = {e.commit: e for e in entries_of(ws, commits_of(ws.git.rev_list, oids))}
     sources = _sources(ws, dict.fromkeys(origins))
     lines = tuple(
         Line(number, text, entries[origin[0]], sources[origin])

@@ -7,8 +7,9 @@ read where the policy of now lets them read it, and the memory as it is now.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from memos_cli.backends.history import differences
 from memos_cli.core import codec
 from memos_cli.core import session as sessions
 from memos_cli.core.cube import is_memory
@@ -19,11 +20,16 @@ from memos_cli.core.rows import among
 from memos_cli.core.session import FOLDER, SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from memos_cli.backends.history import Commit
     from memos_cli.core.cube import Cube
     from memos_cli.ops.sync import Index
     from memos_cli.ops.workspace import Workspace
+
+
+_DIFF: Final = ("diff-tree", "--stdin", "-r", "-z", "--always", "--no-renames", "--no-ext-diff",
+                "--relative")  # fmt: skip
 
 
 def sees(ws: Workspace, cube: Cube) -> bool:
@@ -48,15 +54,27 @@ def sees_file(ws: Workspace, path: str, data: bytes | None) -> bool:
     return _is_session(path) and sessions.parse(data, "").actor == ws.actor
 
 
-def sees_change(ws: Workspace, parent: str | None, commit: str) -> bool:
-    """Whether the actor may know all that a commit did, and so what its message says."""
+def seen_changes(ws: Workspace, commits: Sequence[Commit]) -> set[str]:
+    """The ids of the commits of which the actor may know all they did, and so what they say.
+
+    Of a merge that is what it did to its first parent. Two git processes, however many there are.
+    """
     if ws.gate.owner:
-        return True
-    deltas = ws.git.deltas(parent, commit)
-    blobs = ws.git.read_blobs(b for d in deltas for b in (d.before, d.after) if b)
-    sides = [(d.path, blob) for d in deltas for blob in (d.before, d.after) if blob]
-    told = (path == REJECTED or sees_file(ws, path, blobs.get(b, b"")) for path, b in sides)
-    return bool(sides) and all(told)
+        return {commit.oid for commit in commits}
+    pairs = [(commit.oid, commit.parents[0]) for commit in commits if commit.parents]
+    run = ws.git.run
+    found = differences(lambda lines: run(*_DIFF, stdin=lines).stdout, pairs) if pairs else ()
+    sides = {oid: [*b, *a] for (oid, _), (b, a) in zip(pairs, found, strict=True)}
+    for commit in commits:
+        if not commit.parents:
+            added = ws.git.deltas(None, commit.oid)
+            sides[commit.oid] = [(delta.path, delta.after or "") for delta in added]
+    blobs = ws.git.read_blobs({blob for files in sides.values() for _, blob in files})
+    return {
+        oid
+        for oid, files in sides.items()
+        if files and all(p == REJECTED or sees_file(ws, p, blobs.get(b, b"")) for p, b in files)
+    }
 
 
 def seen_rows(index: Index, *, past: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from memos_cli.backends.history import Commit, commit_of, walk
@@ -10,16 +11,17 @@ from memos_cli.core import codec
 from memos_cli.core.cube import Cube, is_id, is_memory
 from memos_cli.core.errors import ConflictError, MemosError, UsageError
 from memos_cli.ops import access
-from memos_cli.ops.gate import sees, sees_change
+from memos_cli.ops.gate import seen_changes, sees
 from memos_cli.ops.workspace import check_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from memos_cli.ops.workspace import Workspace
 
 WORK_TREE = "work tree"
+PAGE = 50  # commits whose files are looked at together
 REVERTS = "Memos-Reverts"
 
 
@@ -105,6 +107,13 @@ def log(
 
 def every_entry(ws: Workspace, wanted: LogFilter, prefix: str | None = None) -> Iterator[Entry]:
     """All those commits; of what the actor may not read they tell nothing. No limit is kept."""
+    commits = _commits(ws, wanted, prefix)
+    page = 1 if ws.gate.owner else PAGE
+    while found := list(islice(commits, page)):
+        yield from entries_of(ws, found)
+
+
+def _commits(ws: Workspace, wanted: LogFilter, prefix: str | None) -> Iterator[Commit]:
     if ws.git.head() is None:
         return
     paths = _paths_of(ws, prefix) if prefix else ["."]
@@ -113,7 +122,7 @@ def every_entry(ws: Workspace, wanted: LogFilter, prefix: str | None = None) -> 
             continue
         if wanted.actor and _actor_of(commit) != wanted.actor:
             continue
-        yield entry_of(ws, commit)
+        yield commit
 
 
 def _op_of(commit: Commit) -> str:
@@ -146,7 +155,17 @@ def ids_ever(ws: Workspace, prefix: str) -> tuple[str, ...]:
 
 
 def entry_of(ws: Workspace, commit: Commit) -> Entry:
-    """What a commit did, told by its trailers; of one made with plain git by its paths."""
+    """What a commit did: see `entries_of`."""
+    return entries_of(ws, [commit])[0]
+
+
+def entries_of(ws: Workspace, commits: Sequence[Commit]) -> list[Entry]:
+    """What commits did, told by their trailers; of those made with plain git by their paths."""
+    whole = seen_changes(ws, commits)
+    return [_entry(ws, commit, whole=commit.oid in whole) for commit in commits]
+
+
+def _entry(ws: Workspace, commit: Commit, *, whole: bool) -> Entry:
     trailers = commit.trailers
     op = _op_of(commit)
     subject = commit.subject.removeprefix(f"{op}: ")
@@ -155,8 +174,7 @@ def entry_of(ws: Workspace, commit: Commit) -> Entry:
     if not ids and op == "git":
         listed = ids_touched(ws, commit.oid)
     entry = Entry(commit.oid, op, _actor_of(commit), commit.time, listed, subject, trailers)
-    parent = commit.parents[0] if commit.parents else None
-    if sees_change(ws, parent, commit.oid):
+    if whole:
         return entry
     seen = tuple(i for i in listed if ws.catalog.with_prefix(i, limit=1))
     kept = {key: value for key, value in trailers.items() if key == REVERTS}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from memos_cli.backends.history import commit_of
 from memos_cli.core import codec
 from memos_cli.core.cube import is_memory, subject_line
 from memos_cli.core.errors import ConflictError, NothingFoundError, RefusedError
 from memos_cli.core.lifecycle import Cause, refuse_change
 from memos_cli.ops import access
-from memos_cli.ops.gate import check_write, sees_change
+from memos_cli.ops.gate import check_write, seen_changes
 from memos_cli.ops.history import (
     REVERTS,
     LogFilter,
@@ -126,11 +127,8 @@ def _newest_first(ws: Workspace, oids: Sequence[str]) -> list[str]:
 
 def _subject(ws: Workspace, oid: str) -> str:
     """The first line of a commit's message; "" where the actor may not read all that it did."""
-    parents = ws.git.parents(oid)
-    if not sees_change(ws, parents[0] if parents else None, oid):
-        return ""
-    out = ws.git.run("log", "-1", "--no-show-signature", "--format=%s", oid).stdout
-    return out.decode(errors="replace").strip()
+    commit = commit_of(ws.git.rev_list, oid)
+    return commit.subject if seen_changes(ws, [commit]) else ""
 
 
 class _Undo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -137,7 +138,8 @@ def test_log_of_an_answer(memos: Memos, vault: Path, ids: dict[str, str]) -> Non
     assert len(memos.ok("log", "--recall", LIVE, "--since", "1h", "--oneline").lines) == 5
     assert memos("log", "--recall", "zebra crossing").exit_code == 3
     assert snapshot(vault) == before
-    assert not (vault / ".memos" / "access.jsonl").exists()  # looking back is not using
+    noted = (vault / ".memos" / "access.jsonl").read_text().splitlines()
+    assert {json.loads(line)["op"] for line in noted} == {"log"}  # looking back is not using
 
 
 def test_log_of_an_answer_over_merges(memos: Memos, vault: Path, ids: dict[str, str]) -> None:

@@ -54,7 +54,7 @@ def test_what_is_told_is_learnt_and_answered_in_another_session(known: Memos, va
     asked = known.ok("chat", "What is my cat called?")
     assert asked.stdout == "You told me: My cat is called Tom.\n"
     assert "remembered" not in asked.stderr
-    (place,) = vault.glob("memories/*/*cat*")
+    (place,) = vault.glob("memories/*/*-my-cat*")
     assert 'source = "chat:' in place.read_text()
 
 

@@ -310,7 +310,9 @@ class TestGeneralModel:
     def test_a_dry_run_of_a_chat_writes_nothing(self, general: Memos, vault: Path) -> None:
         asked(general, ASKED, "-n")
         assert not files(vault)
-        assert not (vault / ".memos" / "access.jsonl").exists()
+        noted = (vault / ".memos" / "access.jsonl").read_text()
+        assert '"op":"chat --dry-run"' in noted  # read, and of no use
+        assert '"op":"chat"' not in noted
 
     def test_notes_are_joined_when_that_is_wanted(self, general: Memos) -> None:
         assert asked(general, ASKED, "--no-save")["kv"]["segments"] == 0
