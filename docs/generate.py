@@ -54,7 +54,7 @@ SAMPLES = (
     "policy check scout read work --json",
     "policy retention work 30d --json --dry-run",
     "revoke scout --json --dry-run",
-    "audit --json -n 1",
+    "audit --json -n 1 --op add",
     "status --json",
     "doctor --json",
     "config --json",

@@ -260,6 +260,16 @@ def test_a_word_that_is_no_level_is_noted(memos: Memos, vault: Path) -> None:
     assert vault.is_dir()
 
 
+def test_it_is_not_told_why_a_hidden_memory_is_not_there(memos: Memos, vault: Path) -> None:
+    memos.add("I like tea.")
+    hidden = memos.add("The osprey nests.", *WORK)
+    asked = ("--as", "scout", "recall", "tea", "--expect")
+    told, absent = memos(*asked, hidden), memos(*asked, "zzzzzzzzzzzz")
+    assert told.exit_code == absent.exit_code == 3
+    assert told.stderr.replace(hidden, "zzzzzzzzzzzz") == absent.stderr
+    assert vault.is_dir()
+
+
 def test_nobody_writes_in_anothers_name(memos: Memos, vault: Path) -> None:
     line = json.dumps({"text": "I like tea.", "author": "user"})
     assert memos("--as", "scout", "add", "--jsonl", stdin=line).exit_code == 4
