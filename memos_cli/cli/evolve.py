@@ -13,20 +13,23 @@ from memos_cli.cli.places import how, places
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import brief, duration, size
 from memos_cli.core.errors import MemosError, UsageError
-from memos_cli.core.evolution import STEPS
+from memos_cli.core.evolution import PROFILE, STEPS
+from memos_cli.core.profile import BUDGET
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from memos_cli.core.evolution import Step
+    from memos_cli.core.profile import Block
     from memos_cli.ops.evolve import Round
     from memos_cli.ops.workspace import Workspace
 
 _WORDS = {
     "expire": "expire", "supersede": "is replaced", "merge": "merge", "review": "ask",
-    "withdraw": "ask no more", "archive": "archive",
+    "withdraw": "ask no more", "archive": "archive", "profile": "profile",
     "promote": "keep KV state", "demote": "drop KV state",
 }  # fmt: skip
+_PLACES = {"activation", "plaintext", PROFILE}
 
 
 @command
@@ -42,8 +45,9 @@ def evolve(
 
     What has run out expires; what says the same becomes one; a later memory takes the place of what
     it outdates; what may contradict is put up for `memos review`; what nothing has used for long is
-    archived. The KV states follow. Pinned memories never fade, frozen ones never change.
-    --dry-run prints the plan.
+    archived; stable preferences and instructions come into the profile that every chat begins with.
+    The KV states follow. Pinned memories never fade, frozen ones never change. --dry-run prints the
+    plan.
     """
     from memos_cli.ops.embedder import shipped_embedder
     from memos_cli.ops.evolve import apply, plan
@@ -58,7 +62,8 @@ def evolve(
         rt.out.message(f"memos: {problem}")
     with ExitStack() as opened:
         tiers, follow = _tiers(rt, planned, wanted, opened, dry_run=dry_run)
-        done = Done((*planned.steps, *tiers), None if dry_run else apply(planned), dry_run)
+        commit = None if dry_run else apply(planned)
+        done = Done((*planned.steps, *tiers), commit, dry_run, planned.profile)
         if not dry_run:
             follow()
     if rt.out.structured:
@@ -72,11 +77,15 @@ def evolve(
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A round with its KV states: the steps, the commit if there is one, whether it was a look."""
+    """A round with its KV states: the steps, the commit if there is one, whether it was a look.
+
+    `profile` is what the profile is after it.
+    """
 
     steps: tuple[Step, ...]
     commit: str | None
     dry_run: bool
+    profile: Block
 
 
 def _steps(only: str | None) -> Collection[str]:
@@ -127,11 +136,14 @@ def _print(rt: Runtime, ws: Workspace, done: Done) -> None:
         rt.out.message(f"{done.commit[:10]}; `memos revert {done.commit[:10]}` takes it back.")
     if not done.dry_run and any(step.step == "review" for step in done.steps):
         rt.out.message("`memos review` asks about what could not be decided.")
+    if (count := len(done.profile.no_room)) and any(step.step == "profile" for step in done.steps):
+        have = "has" if count == 1 else "have"
+        rt.out.message(f"{count:,} more {have} no room in the profile; `memos profile` lists them.")
 
 
 def _row(rt: Runtime, ws: Workspace, step: Step) -> list[str]:
     into = step.into
-    if into and into not in {"activation", "plaintext"}:
+    if into and into not in _PLACES:
         into = brief(rt, ws, into)
     return [
         _WORDS[step.step],
@@ -152,6 +164,10 @@ def _json(done: Done) -> dict[str, Any]:
             }
             for step in done.steps
         ],
+        "profile": {
+            "tokens": done.profile.tokens, "budget": BUDGET,
+            "no_room": [cube.id for cube in done.profile.no_room],
+        },
         "applied": not done.dry_run,
         "commit": done.commit,
     }  # fmt: skip

@@ -71,6 +71,7 @@ class Cube:
     title: str = ""
     speaker: str = ""
     pinned: bool = False
+    profile: bool | None = None
     priority: int = 0
     sensitivity: str = ""
     valid_from: datetime | None = None

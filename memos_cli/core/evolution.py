@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from memos_cli.core import profile
 from memos_cli.core.cube import RECALLED_STATES, Kind, State
 from memos_cli.core.lifecycle import Cause, may_be_replaced, moved
 from memos_cli.core.relation import Relation
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from memos_cli.core.cube import Cube
 
 STEPS: Final = (
-    "expire", "supersede", "merge", "review", "withdraw", "archive", "promote", "demote",
+    "expire", "supersede", "merge", "review", "withdraw", "archive", "profile", "promote", "demote",
 )  # fmt: skip
 """In the order in which they are carried out: what was replaced is not merged any more."""
 COMPARED: Final = frozenset({Kind.FACT, Kind.PREFERENCE, Kind.INSTRUCTION, Kind.EVENT})
@@ -33,6 +34,8 @@ ALIKE: Final = (
 """What two memories must have in common to become one."""
 ENDS: Final = {"expire": State.EXPIRED, "archive": State.ARCHIVED}
 SOURCE: Final = "evolve"
+PROFILE: Final = "profile"
+"""Where a step of that name brings a memory; where it takes one out, it brings it nowhere."""
 KEEP_DAYS: Final = 180.0
 FADING: Final = frozenset({Kind.FACT, Kind.EVENT, Kind.EPISODE})
 """The kinds that fade when nothing uses them; wishes, instructions and documents are kept."""
@@ -102,6 +105,7 @@ def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
         ("review", _undecided),
         ("withdraw", _withdrawn),
         ("archive", _faded),
+        ("profile", _profiled),
     ):
         if name in only:
             made = make(known, gone)
@@ -132,6 +136,9 @@ def after(cubes: Mapping[str, Cube], step: Step) -> dict[str, Cube]:
             merged = moved(cube, State.MERGED, Cause.EVOLVE)
             changed[cube.id] = replace(merged, superseded_by=step.into)
         changed[step.into] = _joined(cubes[step.into], others)
+    elif step.step == "profile":
+        within = True if step.into else None
+        changed = {id_: replace(cubes[id_], profile=within) for id_ in ids}
     return changed
 
 
@@ -146,7 +153,14 @@ def _joined(kept: Cube, others: Sequence[Cube]) -> Cube:
         derived_from=_union(kept.derived_from, *origins),
         supersedes=_union(*(cube.supersedes for cube in every)),
         priority=max(cube.priority for cube in every),
+        profile=_chosen(cube.profile for cube in every),
     )
+
+
+def _chosen(said: Iterable[bool | None]) -> bool | None:
+    """What was kept out of the profile stays out in other words too; else it stays in."""
+    every = set(said)
+    return False if False in every else True if True in every else None
 
 
 def _union(*groups: Iterable[str]) -> tuple[str, ...]:
@@ -285,6 +299,38 @@ def _faded(known: Known, gone: set[str]) -> list[Step]:
             times = f"used {used.times} times" if used.times else "never used"
             found.append((cube, f"{times}, nothing for {idle.days} days"))
     return [Step("archive", (c.id,), why) for c, why in sorted(found, key=lambda f: _age(f[0]))]
+
+
+def _profiled(known: Known, gone: set[str]) -> list[Step]:
+    """Which stable preferences and instructions come into the profile, and which leave it."""
+    there = in_force(known.cubes.values(), known.now)
+    wanted = profile_of(known)
+    chosen, before = {c.id for c in wanted.chosen}, {c.id for c in there if c.profile}
+    steps = []
+    for cube in there:
+        held = cube.id in gone or cube.state is State.FROZEN or cube.pinned
+        if held or (cube.id in chosen) == (cube.id in before):
+            continue
+        if cube.id in chosen:
+            why = f"a stable {cube.kind}, told {cube.created:%Y-%m-%d}"
+            steps.append(Step("profile", (cube.id,), why, into=PROFILE))
+        else:
+            no_room = cube in wanted.no_room
+            why = "others leave it no room" if no_room else f"no stable {cube.kind} any more"
+            steps.append(Step("profile", (cube.id,), why))
+    return steps
+
+
+def profile_of(known: Known) -> profile.Block:
+    """What the profile should be."""
+    chosen = {cube.id for cube in known.cubes.values() if cube.profile}
+    heirs = {
+        cube.id
+        for cube in known.cubes.values()
+        if not chosen.isdisjoint((*cube.supersedes, *cube.derived_from))
+    }
+    used = {id_: use.times for id_, use in known.uses.items()}
+    return profile.choose(in_force(known.cubes.values(), known.now), known.now, used, heirs)
 
 
 def _may_replace(older: Cube, newer: Cube) -> bool:

@@ -83,7 +83,8 @@ def merge_cubes(
     overruled = []
     for name in _PLAIN:
         sides = (getattr(ours, name), getattr(theirs, name))
-        kept, lost = _pick(getattr(base, name) if base else _ABSENT, *sides, theirs_later)
+        wins = theirs.profile is False if name == "profile" else theirs_later  # a person's no
+        kept, lost = _pick(getattr(base, name) if base else _ABSENT, *sides, wins)
         values[name] = kept
         overruled += [Overruled(name, kept, lost)] if lost is not _ABSENT else []
     extra, told = _merge_extra(base, ours, theirs, theirs_later=theirs_later)

@@ -61,7 +61,7 @@ class GeneralVoice:
         thinking = parts[-1].text.rstrip().endswith(Thoughts.OPEN)
         text = _shown(pieces, Thoughts(inside=thinking), watch)
         stats = self._engine.stats
-        states.keep(asked.pinned, fitted.joined)
+        states.keep(asked.standing, fitted.joined)
         return Answer(
             text=text,
             memories=fitted.notes,
@@ -112,7 +112,7 @@ class GeneralVoice:
         parts = self._prompt(fitted.messages)
         last = max(index for index, part in enumerate(parts) if not part.special)
         start = self._engine.tokenize(parts[:last])
-        keep_session(self._activation, start, path, asked.pinned, should_stop)
+        keep_session(self._activation, start, path, asked.standing, should_stop)
 
     def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
         """See Voice. The grammar lets it copy sentences of the message and nothing else."""

@@ -91,7 +91,7 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
         tx.ids = list(dict.fromkeys([*(cube.id for cube in (*accepted, *refused)), *replaced]))
         for (path, data), cube in zip(files.items(), accepted, strict=True):
             tx.expect(path, ws.git.blob_id(accept[path][1]))
-            tx.write(path, codec.update(data, supersedes=cube.supersedes))
+            tx.write(path, codec.update(data, supersedes=cube.supersedes, profile=cube.profile))
         for path, cube in questions.items():
             tx.expect(path, ws.git.blob_id(accept[path][1]))
             tx.remove(path)

@@ -71,13 +71,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an answer is made from: memories (best first), pinned ones, the turns, the last asks.
+    """What an answer is made from: memories (best first), the turns, of which the last asks.
 
+    `standing` are those that stand in every prompt, pinned or of the profile; the latter may be
+    among the recalled ones too.
     `handed` is text that came with the last turn; `embedder` knows which words are near to which.
     """
 
     recalled: Sequence[Cube]
-    pinned: Sequence[Cube]
+    standing: Sequence[Cube]
     turns: Sequence[Turn]
     embedder: Embedder
     handed: Handed = field(default_factory=Handed)
@@ -130,7 +132,7 @@ class Voice(Protocol):
 
 def notes_of(asked: Asked) -> Notes:
     """What memory has for a message, as a general model is shown it."""
-    return Notes(_notes(asked.pinned), _notes(asked.recalled))
+    return Notes(_notes(asked.standing), _notes(asked.recalled))
 
 
 def _notes(cubes: Sequence[Cube]) -> list[Note]:

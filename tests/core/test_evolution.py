@@ -77,7 +77,8 @@ def test_the_newest_of_those_that_say_the_same_stays_and_a_pinned_one_before_it(
     ],
 )
 def test_what_is_not_alike_in_governance_is_not_merged(other: dict[str, object]) -> None:
-    assert not plan(known(cube("a", 9, **other), cube("b"), pairs=[same("a", "b")]))
+    found = known(cube("a", 9, **other), cube("b"), pairs=[same("a", "b")])
+    assert not plan(found, ("merge",))
 
 
 def test_what_was_replaced_is_not_merged_with_what_came_back() -> None:
@@ -142,7 +143,7 @@ def test_what_nothing_uses_is_archived_if_it_was_watched_so_long() -> None:
     assert not plan(known(old, watched=100 * DAY))
     assert not plan(known(replace(old, pinned=True), watched=LONG))
     assert not plan(known(replace(old, priority=1), watched=LONG))
-    assert not plan(known(replace(old, kind=Kind.PREFERENCE), watched=LONG))
+    assert not plan(known(replace(old, kind=Kind.PREFERENCE), watched=LONG), ("archive",))
     assert not plan(known(replace(old, state=State.FROZEN), watched=LONG))
     assert not plan(known(old, watched=LONG, uses={"a": Used(1, NOW - DAY)}))
     once = {"a": Used(1, NOW - 199 * DAY)}
