@@ -244,6 +244,7 @@ complete -c memos -n '__fish_seen_subcommand_from review' -l debug -d 'Show trac
 complete -c memos -n '__fish_seen_subcommand_from review' -l verbose -s v -d 'Tell more on stderr.'
 complete -c memos -n '__fish_seen_subcommand_from review' -l help -s h -d 'Show help.'
 complete -c memos -n '__fish_seen_subcommand_from evolve' -l only -x -d 'Only these of expire, supersede, merge, review, withdraw, archive, profile, promote, demote.'
+complete -c memos -n '__fish_seen_subcommand_from evolve' -l no-model -d 'Ask no model about what the rules leave open.'
 complete -c memos -n '__fish_seen_subcommand_from evolve' -l dry-run -s n -d 'Change nothing.'
 complete -c memos -n '__fish_seen_subcommand_from evolve' -l vault -s C -r -F -d 'The vault to work on.'
 complete -c memos -n '__fish_seen_subcommand_from evolve' -l as -x -d 'Who acts.'

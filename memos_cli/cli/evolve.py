@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from memos_cli.cli.memory import DryRun
-from memos_cli.cli.places import how, places
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import brief, duration, size
 from memos_cli.core.errors import MemosError, UsageError
@@ -19,6 +17,7 @@ from memos_cli.core.profile import BUDGET
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from memos_cli.cli.roundmodel import ChosenModel
     from memos_cli.core.evolution import Step
     from memos_cli.core.profile import Block
     from memos_cli.ops.evolve import Round
@@ -39,6 +38,9 @@ def evolve(
     only: Annotated[
         str | None, typer.Option(metavar="STEP,...", help=f"Only these of {', '.join(STEPS)}.")
     ] = None,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Ask no model about what the rules leave open.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Put the memories in order: one round, one commit, which `memos revert` takes back.
@@ -46,24 +48,29 @@ def evolve(
     What has run out expires; what says the same becomes one; a later memory takes the place of what
     it outdates; what may contradict is put up for `memos review`; what nothing has used for long is
     archived; stable preferences and instructions come into the profile that every chat begins with.
-    The KV states follow. Pinned memories never fade, frozen ones never change. --dry-run prints the
-    plan.
+    The KV states follow. A general model, if chats have one, is asked about close memories that the
+    rules leave open; what it says is put up for `memos review`. Pinned memories never fade, frozen
+    ones never change. --dry-run prints the plan.
     """
+    from memos_cli.cli.roundmodel import ChosenModel
     from memos_cli.ops.embedder import shipped_embedder
     from memos_cli.ops.evolve import apply, plan
+    from memos_cli.ops.evolveadvice import Adviser
 
     wanted = _steps(only)
     ws = rt.workspace()
     if not dry_run:
         ws.require_writable()
     degraded: list[str] = []
-    planned = plan(ws, shipped_embedder(degraded), wanted)
-    for problem in degraded:
-        rt.out.message(f"memos: {problem}")
-    with ExitStack() as opened:
-        tiers, follow = _tiers(rt, planned, wanted, opened, dry_run=dry_run)
+    with ChosenModel(rt, ws, read_only=dry_run) as model:
+        adviser = None if no_model else Adviser(model.for_round(degraded))
+        planned = plan(ws, shipped_embedder(degraded), wanted, adviser)
+        for problem in degraded:
+            rt.out.message(f"memos: {problem}")
+        tiers, follow = _tiers(rt, planned, wanted, model)
         commit = None if dry_run else apply(planned)
-        done = Done((*planned.steps, *tiers), commit, dry_run, planned.profile)
+        steps = (*planned.steps, *tiers)
+        done = Done(steps, commit, dry_run, planned.profile, tuple(degraded))
         if not dry_run:
             follow()
     if rt.out.structured:
@@ -79,13 +86,14 @@ def evolve(
 class Done:
     """A round with its KV states: the steps, the commit if there is one, whether it was a look.
 
-    `profile` is what the profile is after it.
+    `profile` is what the profile is after it, `degraded` says what it had to do without.
     """
 
     steps: tuple[Step, ...]
     commit: str | None
     dry_run: bool
     profile: Block
+    degraded: tuple[str, ...]
 
 
 def _steps(only: str | None) -> Collection[str]:
@@ -100,28 +108,25 @@ def _steps(only: str | None) -> Collection[str]:
 
 
 def _tiers(
-    rt: Runtime, planned: Round, wanted: Collection[str], opened: ExitStack, *, dry_run: bool
+    rt: Runtime, planned: Round, wanted: Collection[str], model: ChosenModel
 ) -> tuple[tuple[Step, ...], Callable[[], object]]:
     """What becomes of the KV states, and what does it. The commit stands without them."""
-    from memos_cli.cli.model import chosen, server_named
-    from memos_cli.ops.chatvoice import ready
     from memos_cli.ops.evolve import TIERS, tiers
     from memos_cli.ops.kvbuild import follow
 
     ws = rt.opened
     off = not TIERS & set(wanted) or not (ws.root / "kv").is_dir()
     try:
-        if off or server_named(rt, ws):
+        if off or model.is_server:
             return (), lambda: None
-        opened_as = how(rt.settings, ws.config, read_only=dry_run)
-        model = opened.enter_context(ready(ws, chosen(rt, ws), places(rt.settings), opened_as))
-        if model.activation is None:
+        ready = model.ready
+        if ready.activation is None:
             return (), lambda: None
-        steps, schedule = tiers(model, planned, wanted)
+        steps, schedule = tiers(ready, planned, wanted)
     except MemosError as error:
         rt.out.message(f"memos: The KV states are left as they are: {error.message}")
         return (), lambda: None
-    return steps, lambda: follow(ws, model, schedule)
+    return steps, lambda: follow(ws, ready, schedule)
 
 
 def _print(rt: Runtime, ws: Workspace, done: Done) -> None:
@@ -168,6 +173,7 @@ def _json(done: Done) -> dict[str, Any]:
             "tokens": done.profile.tokens, "budget": BUDGET,
             "no_room": [cube.id for cube in done.profile.no_room],
         },
+        "degraded": list(done.degraded),
         "applied": not done.dry_run,
         "commit": done.commit,
     }  # fmt: skip

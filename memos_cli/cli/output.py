@@ -124,10 +124,9 @@ class Output:
         return "\n".join(textwrap.fill(line, **fill) or "" for line in safe.split("\n"))  # type: ignore[arg-type]
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A progress bar on stderr for work of some length; nothing where that is no terminal."""
-        small = 500
-        if self.quiet or total < small or not self._env.stderr.isatty():
+    def progress(self, label: str, total: int, least: int = 500) -> Iterator[Callable[[int], None]]:
+        """A progress bar on stderr for `least` pieces of work or more; none but on a terminal."""
+        if self.quiet or total < least or not self._env.stderr.isatty():
             yield lambda _n: None
             return
         from rich.console import Console

@@ -34,6 +34,11 @@ ALIKE: Final = (
 """What two memories must have in common to become one."""
 ENDS: Final = {"expire": State.EXPIRED, "archive": State.ARCHIVED}
 SOURCE: Final = "evolve"
+_OPEN: Final = "they may not both hold, and nothing tells which does"
+_DOUBTS: Final = {
+    Relation.MAY_REPEAT: "takes these for the same",
+    Relation.MAY_REPLACE: "takes the older to be outdated",
+}
 PROFILE: Final = "profile"
 """Where a step of that name brings a memory; where it takes one out, it brings it nowhere."""
 KEEP_DAYS: Final = 180.0
@@ -67,11 +72,15 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two memories, the older first, and how the newer relates to it."""
+    """Two memories, the older first, and how the newer relates to it.
+
+    `judge` names the model that says so, "" where the rules do.
+    """
 
     older: str
     newer: str
     relation: Relation
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +238,7 @@ def _superseded(known: Known, gone: set[str]) -> list[Step]:
         if pair.relation is not Relation.REPLACES or {pair.older, pair.newer} & gone:
             continue
         older, newer = known.cubes[pair.older], known.cubes[pair.newer]
-        if not _may_replace(older, newer):
+        if not may_replace(older, newer):
             continue
         if older.id not in latest or _age(newer) > _age(latest[older.id]):
             latest[older.id] = newer
@@ -262,17 +271,16 @@ def _merged(known: Known, gone: set[str]) -> list[Step]:
 
 
 def _undecided(known: Known, gone: set[str]) -> list[Step]:
-    """Pairs that cannot both be true while nothing tells which holds: a person decides."""
+    """Pairs of which nothing tells which holds, or a model alone does: a person decides."""
     asked = {tuple(c.supersedes) for c in known.cubes.values() if is_question(c)}
     steps = []
     for pair in sorted(known.pairs, key=lambda pair: (pair.older, pair.newer)):
         ids = (pair.older, pair.newer)
-        rivals = pair.relation is Relation.MAY_REPLACE and not set(ids) & gone
-        if rivals and ids not in asked and ids not in known.decided:
-            older, newer = (known.cubes[id_] for id_ in ids)
-            if _may_replace(older, newer):
-                reason = "they may not both hold, and nothing tells which does"
-                steps.append(Step("review", (pair.older,), reason, into=pair.newer))
+        if pair.relation not in _DOUBTS or set(ids) & gone or ids in asked:
+            continue
+        if ids not in known.decided and may_replace(*(known.cubes[id_] for id_ in ids)):
+            why = f"the model {pair.judge} {_DOUBTS[pair.relation]}" if pair.judge else _OPEN
+            steps.append(Step("review", (pair.older,), why, into=pair.newer))
     return steps
 
 
@@ -333,7 +341,7 @@ def profile_of(known: Known) -> profile.Block:
     return profile.choose(in_force(known.cubes.values(), known.now), known.now, used, heirs)
 
 
-def _may_replace(older: Cube, newer: Cube) -> bool:
+def may_replace(older: Cube, newer: Cube) -> bool:
     """Whether one may go for the other, as far as governance and times tell.
 
     What holds only for a while takes no place for good, and what one person says not another's.

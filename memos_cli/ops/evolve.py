@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from memos_cli.core.tiering import Speed
     from memos_cli.ops.chatvoice import Ready
     from memos_cli.ops.embedder import Embedder
+    from memos_cli.ops.evolveadvice import Adviser
     from memos_cli.ops.kvbuild import Todo
     from memos_cli.ops.transaction import Transaction
     from memos_cli.ops.workspace import Workspace
@@ -51,26 +52,35 @@ class Round:
         return frozenset(id_ for id_, cube in before.items() if self.cubes.get(id_) != cube)
 
 
-def plan(ws: Workspace, embedder: Embedder, only: Collection[str] = STEPS) -> Round:
+def plan(
+    ws: Workspace,
+    embedder: Embedder,
+    only: Collection[str] = STEPS,
+    adviser: Adviser | None = None,
+) -> Round:
     """One round but for its KV states; nothing is written.
 
-    It is planned until nothing is left to do, so that a round right after it is empty.
+    It is planned until nothing is left to do, so that a round right after it is empty. The adviser
+    is asked when the rules are done: of what they settle it need not be asked.
     """
     vault, judge = Vault(ws), Judge(ws, embedder)
     cubes, steps = dict(vault.cubes), list[Step]()
+    later = adviser if "review" in only else None
+    asked: Adviser | None = None
     for _ in range(MOST_PASSES):
-        made = evolution.plan(vault.known(cubes, judge), only)
+        made = evolution.plan(vault.known(cubes, judge, asked), only)
         steps += made
-        if not made:
+        if not made and asked is later:
             break
+        asked = asked if made else later
         for step in made:
             cubes |= evolution.after(cubes, step)
             if step.step == "withdraw":
                 for id_ in step.ids:
                     del cubes[id_]
             elif step.step == "review":
-                asked = _question(ws, cubes[step.ids[0]], cubes[step.into])
-                cubes[asked.id] = asked
+                question = _question(ws, cubes[step.ids[0]], cubes[step.into], step.reason)
+                cubes[question.id] = question
     return Round(vault, tuple(steps), cubes, evolution.profile_of(vault.unjudged(cubes)))
 
 
@@ -159,11 +169,12 @@ def _put(tx: Transaction, lies: tuple[str, bytes], before: Cube, now: Cube | Non
     tx.write(path, codec.update(raw, **changes))
 
 
-def _question(ws: Workspace, older: Cube, newer: Cube) -> Cube:
-    """What a person is asked. It names the two, and repeats nothing of what they say."""
+def _question(ws: Workspace, older: Cube, newer: Cube, why: str) -> Cube:
+    """What a person is asked, and why. It names the two, and repeats nothing of what they say."""
+    text = f"Which holds now, {newer.id} or {older.id}? {why[0].upper()}{why[1:]}."
     return replace(
         newer, id=new_id(), state=State.GENERATED, created=ws.now().replace(microsecond=0),
-        text=f"Which holds now, {newer.id} or {older.id}?", author=ws.actor,
+        text=text, author=ws.actor,
         source=evolution.SOURCE, supersedes=(older.id, newer.id), derived_from=(), title="",
         tags=(), links=(), speaker="", pinned=False, profile=None, priority=0,
         extra={},

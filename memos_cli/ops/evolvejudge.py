@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 NEAR: Final = 12  # memories each one is compared with, a way of asking
+CLOSE: Final = 0.6  # cosine; nine of ten pairs that say the same have it (`relation_pairs.jsonl`)
 BLOCK: Final = 1024  # rows of vectors multiplied at once
 
 
@@ -44,6 +45,22 @@ class Judge:
                 if verdict is not Relation.APART:
                     found.append(Pair(older.id, newer.id, verdict))
         return found
+
+    def close(self, cubes: Sequence[Cube]) -> list[tuple[Cube, Cube]]:
+        """The pairs of `cubes` that are close while the rules leave them apart, nearest first.
+
+        Close are those whose cosine is `CLOSE`, and those in which the rules of a chat see
+        something that is not sure enough for a round.
+        """
+        found = []
+        for (i, j), cosine in _near(cubes, self._embedder).items():
+            older, newer = cubes[i], cubes[j]
+            if self._judged(older.text, newer.text, cosine) is Relation.APART and (
+                cosine >= CLOSE or relation(older.text, newer.text) is not Relation.APART
+            ):
+                found.append((cosine, older, newer))
+        found.sort(key=lambda item: (-item[0], item[1].id, item[2].id))
+        return [(older, newer) for _, older, newer in found]
 
     def _judged(self, older: str, newer: str, cosine: float) -> Relation:
         key = (older, newer)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from memos_cli.core.cube import Cube
+    from memos_cli.ops.evolveadvice import Adviser
     from memos_cli.ops.evolvejudge import Judge
     from memos_cli.ops.workspace import Workspace
 
@@ -50,19 +51,33 @@ class Vault:
                     continue
                 self.cubes[cube.id], self.data[cube.id] = cube, (entry.path, raw)
 
-    def known(self, cubes: Mapping[str, Cube], judge: Judge) -> Known:
-        """All that a plan is made from, with the memories as they are by now."""
-        pairs = judge.pairs(evolution.comparable(cubes.values(), self.ws.now()))
-        return replace(
-            self.unjudged(cubes),
-            pairs=pairs,
-            decided={
-                (p.older, p.newer)
-                for p in pairs
-                if p.relation is Relation.MAY_REPLACE
-                and is_rejected(self.rejected, rivals(cubes[p.older], cubes[p.newer]))
-            },
-        )
+    def known(
+        self, cubes: Mapping[str, Cube], judge: Judge, adviser: Adviser | None = None
+    ) -> Known:
+        """All that a plan is made from, with the memories as they are by now.
+
+        An adviser is asked about the pairs that the rules leave open, unless they may not be
+        replaced, or the person has been asked about them.
+        """
+        there = evolution.comparable(cubes.values(), self.ws.now())
+        pairs = judge.pairs(there)
+        if adviser is not None:
+            asked = {tuple(c.supersedes) for c in cubes.values() if evolution.is_question(c)}
+            close = [
+                (older, newer)
+                for older, newer in judge.close(there)
+                if evolution.may_replace(older, newer)
+                and (older.id, newer.id) not in asked
+                and not is_rejected(self.rejected, rivals(older, newer))
+            ]
+            pairs = [*pairs, *adviser.pairs(close)]
+        decided = {
+            (p.older, p.newer)
+            for p in pairs
+            if p.relation is Relation.MAY_REPLACE
+            and is_rejected(self.rejected, rivals(cubes[p.older], cubes[p.newer]))
+        }
+        return replace(self.unjudged(cubes), pairs=pairs, decided=decided)
 
     def unjudged(self, cubes: Mapping[str, Cube]) -> Known:
         """All but how the memories relate."""
