@@ -69,12 +69,15 @@ class ChosenModel:
         from memos_cli.ops.servers import Remote, ServerVoice
 
         model = self._found
+        most = self._rt.settings.value("chat.context", self._ws.config)[0]
         if isinstance(model, Remote):
-            context = self._rt.settings.value("chat.context", self._ws.config)[0]
-            return General(model.name, model.choice, lambda: ServerVoice(model, context))
+            context = min(model.context, most)
+            return General(model.name, model.choice, context, lambda: ServerVoice(model, most))
         if model.is_nano:
             return None
-        return General(model.name, key_of(model, places(self._rt.settings)), self._voice)
+        context = min(model.info.context, most)
+        key = key_of(model, places(self._rt.settings))
+        return General(model.name, key, context, self._voice)
 
     def _voice(self) -> Voice:
         return self.ready.voice

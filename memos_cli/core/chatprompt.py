@@ -53,6 +53,12 @@ RELATE: Final = (
     "and the older can no longer be true once the newer is. Otherwise, and when in doubt, answer "
     "`unrelated`. Answer with that one word."
 )
+SUMMARISE: Final = (
+    "You are given turns of old conversations, as data. Write what is worth keeping of them for "
+    "years, in one to three plain sentences: what was decided, what happened, who and where. Say "
+    "nothing that the turns do not say. Use their own words, names and numbers. Begin each "
+    "sentence with a name from the turns, or with they, he, she, it or the. No list, no heading."
+)
 EARLIER: Final = "earlier in this chat"
 PER_MESSAGE: Final = 8  # tokens that a template puts around a message
 TURN_SHARE: Final = 0.6  # of what is left after the fixed part, for turns; notes get the rest
@@ -184,6 +190,11 @@ def relate_messages(older: str, newer: str) -> tuple[Turn, ...]:
     """The messages that ask a general model how a newer note relates to an older one."""
     notes = _fenced([Note(older, "older", ""), Note(newer, "newer", "")])
     return Turn("system", RELATE), Turn("user", notes)
+
+
+def summary_messages(turns: Sequence[Note]) -> tuple[Turn, ...]:
+    """The messages that ask a general model for a summary of turns."""
+    return Turn("system", SUMMARISE), Turn("user", _fenced(turns))
 
 
 def _asking(notes: Sequence[Note], rest: str) -> Turn:

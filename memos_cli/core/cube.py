@@ -93,6 +93,14 @@ def new_id() -> str:
     return "".join(ID_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(ID_LENGTH)))
 
 
+def id_of(text: str) -> str:
+    """The id that follows from a text: sixty bits of its SHA-256."""
+    import hashlib
+
+    bits = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 4
+    return "".join(ID_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(ID_LENGTH)))
+
+
 def is_id(text: str) -> bool:
     """Whether `text` is a whole id."""
     return _ID.fullmatch(text) is not None

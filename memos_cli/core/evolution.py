@@ -7,13 +7,14 @@ after its own steps were carried out is empty. What a step does to the files is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import profile
 from memos_cli.core.cube import RECALLED_STATES, Kind, State
-from memos_cli.core.lifecycle import Cause, may_be_replaced, moved
+from memos_cli.core.episodes import is_summary, summary_of
+from memos_cli.core.lifecycle import may_be_replaced
 from memos_cli.core.relation import Relation
 
 if TYPE_CHECKING:
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memos_cli.core.cube import Cube
+    from memos_cli.core.episodes import Summary
 
 STEPS: Final = (
-    "expire", "supersede", "merge", "review", "withdraw", "archive", "profile", "promote", "demote",
+    "expire", "supersede", "merge", "review", "withdraw", "summarise", "archive", "profile",
+    "promote", "demote",
 )  # fmt: skip
 """In the order in which they are carried out: what was replaced is not merged any more."""
 COMPARED: Final = frozenset({Kind.FACT, Kind.PREFERENCE, Kind.INSTRUCTION, Kind.EVENT})
@@ -32,7 +35,6 @@ ALIKE: Final = (
     "namespace", "kind", "sensitivity", "speaker", "valid_from", "valid_until", "expires",
 )  # fmt: skip
 """What two memories must have in common to become one."""
-ENDS: Final = {"expire": State.EXPIRED, "archive": State.ARCHIVED}
 SOURCE: Final = "evolve"
 _OPEN: Final = "they may not both hold, and nothing tells which does"
 _DOUBTS: Final = {
@@ -51,7 +53,8 @@ class Step:
     """One change and why: `ids` of the memories it is about, `into` the one that stays or stands.
 
     `saves_s` are seconds of prefill that it may be expected to save within a half-life, `bytes`
-    what it takes (or, negative, frees) on disk; both 0 where that is not its purpose.
+    what it takes (or, negative, frees) on disk; both 0 where that is not its purpose. `text` is
+    that of a memory which the step makes.
     """
 
     step: str
@@ -60,6 +63,7 @@ class Step:
     into: str = ""
     saves_s: float = 0.0
     bytes: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Known:
 
     `watched` is how long this machine has noted uses: what it has not watched long enough is not
     archived for want of them. `decided` are the pairs (older, newer) that a person has decided to
-    leave as they are.
+    leave as they are. `summaries` are what a model wrote of clusters of turns, and holds.
     """
 
     cubes: Mapping[str, Cube]
@@ -98,6 +102,7 @@ class Known:
     pairs: Sequence[Pair] = ()
     watched: timedelta = timedelta(0)
     decided: Collection[tuple[str, str]] = ()
+    summaries: Sequence[Summary] = ()
 
 
 def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
@@ -113,6 +118,7 @@ def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
         ("merge", _merged),
         ("review", _undecided),
         ("withdraw", _withdrawn),
+        ("summarise", _summarised),
         ("archive", _faded),
         ("profile", _profiled),
     ):
@@ -122,58 +128,6 @@ def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
             gone |= {id_ for step in made for id_ in step.ids}
             gone |= {step.into for step in made if step.step != "supersede"}
     return tuple(steps)
-
-
-def after(cubes: Mapping[str, Cube], step: Step) -> dict[str, Cube]:
-    """The memories that a step changes, as they are then; one that it removes is not among them.
-
-    Raises RefusedError where the table of states does not allow it.
-    """
-    ids = step.ids
-    if step.step in ENDS:
-        return {id_: moved(cubes[id_], ENDS[step.step], Cause.EVOLVE) for id_ in ids}
-    changed: dict[str, Cube] = {}
-    if step.step == "supersede":
-        changed = {id_: replace(cubes[id_], superseded_by=step.into) for id_ in ids}
-        stands = cubes[step.into]
-        if stands.state is not State.FROZEN:  # the others name it, which is enough
-            both = _union(stands.supersedes, ids)
-            changed[step.into] = replace(stands, supersedes=both)
-    elif step.step == "merge":
-        others = [cubes[id_] for id_ in ids]
-        for cube in others:
-            merged = moved(cube, State.MERGED, Cause.EVOLVE)
-            changed[cube.id] = replace(merged, superseded_by=step.into)
-        changed[step.into] = _joined(cubes[step.into], others)
-    elif step.step == "profile":
-        within = True if step.into else None
-        changed = {id_: replace(cubes[id_], profile=within) for id_ in ids}
-    return changed
-
-
-def _joined(kept: Cube, others: Sequence[Cube]) -> Cube:
-    """The memory that stays, with what it takes over from those that say the same."""
-    every = [kept, *others]
-    origins = [(cube.id, *cube.derived_from) for cube in others]
-    return replace(
-        kept,
-        tags=_union(*(cube.tags for cube in every)),
-        links=_union(*(cube.links for cube in every)),
-        derived_from=_union(kept.derived_from, *origins),
-        supersedes=_union(*(cube.supersedes for cube in every)),
-        priority=max(cube.priority for cube in every),
-        profile=_chosen(cube.profile for cube in every),
-    )
-
-
-def _chosen(said: Iterable[bool | None]) -> bool | None:
-    """What was kept out of the profile stays out in other words too; else it stays in."""
-    every = set(said)
-    return False if False in every else True if True in every else None
-
-
-def _union(*groups: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item for group in groups for item in group))
 
 
 def comparable(cubes: Iterable[Cube], now: datetime) -> list[Cube]:
@@ -292,13 +246,28 @@ def _withdrawn(known: Known, gone: set[str]) -> list[Step]:
     return [Step("withdraw", (cube.id,), reason) for cube in sorted(stale, key=_age)]
 
 
+def _summarised(known: Known, gone: set[str]) -> list[Step]:
+    """A summary takes the place of turns that nobody comes back to."""
+    steps = []
+    for summary in known.summaries:
+        turns = [known.cubes[id_] for id_ in summary.ids if id_ not in gone]
+        if len(turns) == len(summary.ids):
+            days = " to ".join(
+                dict.fromkeys(f"{c.created:%Y-%m-%d}" for c in (turns[0], turns[-1]))
+            )
+            why = f"{len(turns)} turns of {turns[0].source}, {days}, that nothing uses"
+            made = summary_of(turns, summary.text)
+            steps.append(Step("summarise", summary.ids, why, into=made.id, text=summary.text))
+    return steps
+
+
 def _faded(known: Known, gone: set[str]) -> list[Step]:
     found = []
     asked = {id_ for cube in known.cubes.values() if is_question(cube) for id_ in cube.supersedes}
     for cube in known.cubes.values():
         live = cube.state is State.ACTIVATED and cube.kind in FADING
         live = live and cube.id not in gone | asked
-        if not live or cube.pinned or cube.priority > 0:
+        if not live or cube.pinned or cube.priority > 0 or is_summary(cube):
             continue
         used = known.uses.get(cube.id, Used())
         limit = kept_for(used)

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from memos_cli.core import codec, evolution, tiering
+from memos_cli.core import codec, evolution, evolved, tiering
 from memos_cli.core.cube import Cube, State, new_id, path_of
 from memos_cli.core.evolution import STEPS, Step
 from memos_cli.core.tiering import Use
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from memos_cli.ops.chatvoice import Ready
     from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.evolveadvice import Adviser
+    from memos_cli.ops.evolvesummary import Summariser
     from memos_cli.ops.kvbuild import Todo
     from memos_cli.ops.transaction import Transaction
     from memos_cli.ops.workspace import Workspace
@@ -44,6 +45,7 @@ class Round:
     steps: tuple[Step, ...]
     cubes: Mapping[str, Cube]
     profile: Block
+    summariser: Summariser | None = None
 
     @property
     def changed(self) -> frozenset[str]:
@@ -57,31 +59,37 @@ def plan(
     embedder: Embedder,
     only: Collection[str] = STEPS,
     adviser: Adviser | None = None,
+    summariser: Summariser | None = None,
 ) -> Round:
     """One round but for its KV states; nothing is written.
 
     It is planned until nothing is left to do, so that a round right after it is empty. The adviser
-    is asked when the rules are done: of what they settle it need not be asked.
+    is asked when the rules are done: of what they settle it need not be asked. Without a summariser
+    nothing is summarised.
     """
     vault, judge = Vault(ws), Judge(ws, embedder)
     cubes, steps = dict(vault.cubes), list[Step]()
     later = adviser if "review" in only else None
     asked: Adviser | None = None
     for _ in range(MOST_PASSES):
-        made = evolution.plan(vault.known(cubes, judge, asked), only)
+        known = vault.known(cubes, judge, asked)
+        if summariser is not None:
+            known = replace(known, summaries=summariser.summaries(known))
+        made = evolution.plan(known, only)
         steps += made
         if not made and asked is later:
             break
         asked = asked if made else later
         for step in made:
-            cubes |= evolution.after(cubes, step)
+            cubes |= evolved.after(cubes, step)
             if step.step == "withdraw":
                 for id_ in step.ids:
                     del cubes[id_]
             elif step.step == "review":
                 question = _question(ws, cubes[step.ids[0]], cubes[step.into], step.reason)
                 cubes[question.id] = question
-    return Round(vault, tuple(steps), cubes, evolution.profile_of(vault.unjudged(cubes)))
+    profile = evolution.profile_of(vault.unjudged(cubes))
+    return Round(vault, tuple(steps), cubes, profile, summariser)
 
 
 def apply(planned: Round) -> str | None:
@@ -89,7 +97,12 @@ def apply(planned: Round) -> str | None:
 
     Raises what `change` raises; then nothing has changed.
     """
-    return _write(planned) if planned.steps else None
+    if not planned.steps:
+        return None
+    commit = _write(planned)
+    if planned.summariser is not None:
+        planned.summariser.done([s.ids for s in planned.steps if s.step == "summarise"])
+    return commit
 
 
 # -- tiers ----------------------------------------------------------------------------------------
@@ -142,14 +155,14 @@ def _write(planned: Round) -> str | None:
     vault, cubes, steps = planned.vault, planned.cubes, planned.steps
     ws = vault.ws
     with change(ws, "evolve", _subject(steps)) as tx:
-        tx.body = [_line(vault.cubes, step) for step in steps]
+        tx.body = [_line({**vault.cubes, **cubes}, step) for step in steps]
         tx.ids = list(dict.fromkeys(id_ for step in steps for id_ in _named(vault.cubes, step)))
         for id_, before in vault.cubes.items():
             now = cubes.get(id_)
             if now != before:
                 _put(tx, vault.data[id_], before, now)
         for id_, cube in cubes.items():
-            if id_ not in vault.cubes:  # a question
+            if id_ not in vault.cubes:  # a question, a summary
                 tx.write(path_of(cube), codec.render(cube))
                 tx.ids.append(id_)
     return tx.commit
@@ -193,7 +206,7 @@ def _subject(steps: Sequence[Step]) -> str:
     verbs = {
         "expire": "expired", "supersede": "superseded", "merge": "merged",
         "review": "put up for review", "withdraw": "withdrawn", "archive": "archived",
-        "profile": "in or out of the profile",
+        "summarise": "summarised", "profile": "in or out of the profile",
     }  # fmt: skip
     return ", ".join(f"{counts[name]} {verb}" for name, verb in verbs.items() if counts[name])
 

@@ -18,6 +18,7 @@ from memos_cli.ops.voices import (
     MAX_EXTRACT_TOKENS,
     MAX_PIECES,
     MAX_RELATION_TOKENS,
+    MAX_SUMMARY_TOKENS,
     Answer,
     Cost,
     notes_of,
@@ -133,6 +134,20 @@ class GeneralVoice:
             aside=True,
         )
         return nano.parse_relation(done.text)
+
+    def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
+        """See Voice. It writes freely; what is taken of it is decided elsewhere."""
+        parts = self._prompt(chatprompt.summary_messages(turns))
+        prompt = self._engine.tokenize(parts)
+        if len(prompt.tokens) + MAX_SUMMARY_TOKENS > self._engine.n_ctx:
+            return ""
+        done = self._engine.complete(
+            prompt, max_tokens=MAX_SUMMARY_TOKENS, should_stop=should_stop, aside=True
+        )
+        if done.tokens >= MAX_SUMMARY_TOKENS:
+            return ""  # it has no end
+        thoughts = Thoughts(inside=parts[-1].text.rstrip().endswith(Thoughts.OPEN))
+        return (thoughts.feed(done.text) + thoughts.finish()).strip()
 
     def _propose(self, piece: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
         grammar = nano.extract_grammar(piece)

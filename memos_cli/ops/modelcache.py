@@ -10,9 +10,11 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
     from memos_cli.ops.workspace import Workspace
 
 FILE = ".memos/model.jsonl"
@@ -49,13 +51,16 @@ class ModelCache:
         """How many things of a sort were asked today (UTC)."""
         return self._asked.get((what, self._day), 0)
 
-    def keep(self, what: str, said: str, *asked: str) -> None:
-        """Note an answer; a vault that cannot be written keeps it for this command alone."""
+    def keep(self, what: str, said: str, *asked: str, of: Sequence[str] = ()) -> None:
+        """Note an answer; a vault that cannot be written keeps it for this command alone.
+
+        `of` are the memories that speak through it: it goes with the first of them.
+        """
         key, day = _key(asked), self._day
         self._note(key, said, what, day)
         if self.ws.read_only:
             return
-        entry = {"key": key, "said": said, "what": what, "day": day}
+        entry = {"key": key, "said": said, "what": what, "day": day, "of": list(of)}
         line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -64,6 +69,12 @@ class ModelCache:
         except OSError:
             pass
 
+    def drop(self, what: str, of: Sequence[Collection[str]]) -> None:
+        """Forget the answers of a sort that are of one of these sets of memories."""
+        gone = [set(ids) for ids in of]
+        if gone:
+            _rewrite(self.ws, lambda e: e.get("what") == what and set(e.get("of", ())) in gone)
+
     @property
     def _day(self) -> str:
         return f"{self.ws.now():%Y-%m-%d}"
@@ -71,6 +82,33 @@ class ModelCache:
     def _note(self, key: str, said: str, what: str, day: str) -> None:
         self._said[key] = said
         self._asked[what, day] = self._asked.get((what, day), 0) + 1
+
+
+def sweep(ws: Workspace) -> None:
+    """Forget what a model wrote of memories of which one is no longer there."""
+    if ws.read_only or not (ws.root / FILE).is_file():
+        return
+    _rewrite(ws, lambda e: any(not ws.catalog.with_prefix(id_, 1) for id_ in e.get("of", ())))
+
+
+def _rewrite(ws: Workspace, gone: Callable[[dict[str, Any]], bool]) -> None:
+    """The file without the entries that are to go, and without damaged lines."""
+    place = ws.root / FILE
+    kept, dropped = [], False
+    try:
+        for line in place.read_bytes().splitlines(keepends=True):
+            try:
+                lost = gone(dict(json.loads(line)))
+            except (ValueError, TypeError, AttributeError):
+                lost = True
+            dropped = dropped or lost
+            kept += [] if lost else [line]
+        if dropped:
+            beside = place.with_name(f"model.{os.getpid()}.tmp")
+            beside.write_bytes(b"".join(kept))
+            beside.replace(place)
+    except OSError:
+        pass
 
 
 def _key(asked: tuple[str, ...]) -> str:

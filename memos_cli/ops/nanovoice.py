@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from memos_cli.backends.llama import Engine
+    from memos_cli.core.chatprompt import Note
     from memos_cli.core.cube import Cube
     from memos_cli.core.prompt import Completion, Part
     from memos_cli.ops.activation import Activation
@@ -90,6 +91,11 @@ class NanoVoice:
             return nano_answer.relate(older, newer, self._complete)
         except _StoppedError:
             return nano.UNRELATED
+
+    def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
+        """See Voice. It quotes, and writes nothing of its own."""
+        del turns, should_stop
+        return ""
 
     def _complete(self, parts: Sequence[Part], grammar: str, max_tokens: int) -> Completion:
         if self._should_stop():

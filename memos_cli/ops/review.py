@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from memos_cli.core import codec
 from memos_cli.core.cube import RECALLED_STATES, State, clean_text, subject_line
 from memos_cli.core.errors import MemosError, RefusedError
-from memos_cli.core.evolution import Step, after, is_question
+from memos_cli.core.evolution import Step, is_question
+from memos_cli.core.evolved import after
 from memos_cli.core.lifecycle import Cause, allowed, may_be_replaced
 from memos_cli.core.rejected import FILE, add_rejected, rivals
 from memos_cli.ops.learn import supersede

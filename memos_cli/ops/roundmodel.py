@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from memos_cli.ops.voices import Voice
     from memos_cli.ops.workspace import Workspace
 
-ALONE: Final = "The rules decide alone"
+ALONE: Final = "The model cannot be asked, so the rules decide alone"
 
 
 @dataclass(frozen=True, slots=True)
 class General:
     """A general model: the name it is told by, what its answers are kept by, and its voice.
 
+    `context` is how many tokens it reads at once.
     `voice` opens it on its first call; it raises ModelUnusableError.
     """
 
     name: str
     key: str
+    context: int
     voice: Callable[[], Voice]
 
 
@@ -44,7 +46,7 @@ class RoundModel:
     """The model of a round, found and opened only if there is something to ask.
 
     `find` gives it, or None where the vault's model is the small one; it raises MemosError.
-    `problems` takes the sentence that says why it is not asked any more.
+    `problems` takes the sentence that says why it is not asked any more, which `failed` says.
     """
 
     ws: Workspace
@@ -54,7 +56,7 @@ class RoundModel:
     cache: ModelCache = field(init=False)
     _found: General | None = field(default=None)
     _tried: bool = field(default=False)
-    _failed: bool = field(default=False)
+    failed: bool = field(default=False)
 
     def __post_init__(self) -> None:
         """Read what it has said before."""
@@ -80,7 +82,7 @@ class RoundModel:
         """
         with self.stop.listening():
             voice = None
-            if not self._failed and self.general is not None:
+            if not self.failed and self.general is not None:
                 try:
                     voice = self.general.voice()
                 except MemosError as error:
@@ -96,5 +98,5 @@ class RoundModel:
             raise KeyboardInterrupt
 
     def _fail(self, error: MemosError) -> None:
-        self._failed = True
+        self.failed = True
         self.problems.append(f"{ALONE}: {one_line(error.message)}")

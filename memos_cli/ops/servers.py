@@ -18,11 +18,19 @@ from memos_cli.core.packing import estimate
 from memos_cli.core.stream import Thoughts
 from memos_cli.ops.configure import set_config
 from memos_cli.ops.models import KEY, facts_of
-from memos_cli.ops.voices import MAX_ANSWER_SHARE, MAX_RELATION_TOKENS, Answer, Cost, notes_of
+from memos_cli.ops.voices import (
+    MAX_ANSWER_SHARE,
+    MAX_RELATION_TOKENS,
+    MAX_SUMMARY_TOKENS,
+    Answer,
+    Cost,
+    notes_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from memos_cli.core.chatprompt import Note
     from memos_cli.core.prompt import Turn
     from memos_cli.ops.models import Places
     from memos_cli.ops.voices import Asked, Manner, Watch
@@ -171,6 +179,14 @@ class ServerVoice:
         with suppress(ValueError, KeyError, TypeError, RecursionError):
             said = str(json.loads(said)["relation"])  # else the word alone
         return nano.parse_relation(said)
+
+    def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
+        """See Voice."""
+        body = self._body(temperature=0, max_tokens=MAX_SUMMARY_TOKENS)
+        messages = chatprompt.summary_messages(turns)
+        thoughts = Thoughts()
+        said = self._remote.server.ask(body, messages, should_stop)
+        return (thoughts.feed(said) + thoughts.finish()).strip()
 
     def _ask(
         self,

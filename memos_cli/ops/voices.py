@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_EXTRACT_TOKENS: Final = 256
 MAX_RELATION_TOKENS: Final = 8
+MAX_SUMMARY_TOKENS: Final = 256  # a reasoning model needs more, and is cut: nothing is then taken
 MAX_PIECES: Final = 8  # of a message that are read for what to learn: nobody types more
 MAX_ANSWER_SHARE: Final = 0.5  # of the context, however many tokens are asked for
 
@@ -127,6 +128,10 @@ class Voice(Protocol):
 
     def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
         """One of `nano.RELATIONS`: how the newer of two memories relates to the older."""
+        ...
+
+    def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
+        """What is worth keeping of turns of a conversation; "" where it writes nothing."""
         ...
 
 

@@ -172,9 +172,9 @@ def test_a_server_that_fails_leaves_the_rules_and_says_so(
     told(asking, "i live in berlin", 8)
     done = evolve(asking)
     assert [step["step"] for step in done["plan"]] == ["merge"]
-    assert "The rules decide alone: " in done["degraded"][0]
+    assert "the rules decide alone: " in done["degraded"][0]
     assert "out of order" in done["degraded"][0]
-    assert "The rules decide alone" in asking.ok("evolve", env=AT).stderr
+    assert "the rules decide alone" in asking.ok("evolve", env=AT).stderr
 
 
 def test_a_server_that_is_gone_or_a_file_that_is_none(memos: Memos, vault: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memos_cli.core import evolution
+from memos_cli.core import evolution, evolved
 from memos_cli.core.cube import Cube, Kind, State
 from memos_cli.core.evolution import STEPS, Known, Pair, Step, Used, plan
 from memos_cli.core.relation import Relation
@@ -118,7 +118,7 @@ def test_events_of_two_days_stay_two() -> None:
 def test_a_frozen_memory_is_not_written_to() -> None:
     cubes = {"a": cube("a", 9), "b": cube("b", state=State.FROZEN)}
     (step,) = plan(known(*cubes.values(), pairs=[replaces("a", "b")]))
-    assert evolution.after(cubes, step).keys() == {"a"}
+    assert evolved.after(cubes, step).keys() == {"a"}
 
 
 def test_what_cannot_be_decided_is_asked_once() -> None:
@@ -188,7 +188,7 @@ def carried_out(before: Known, made: tuple[Step, ...]) -> Known:
     """What is known afterwards."""
     cubes = dict(before.cubes)
     for step in made:
-        cubes |= evolution.after(cubes, step)
+        cubes |= evolved.after(cubes, step)
         if step.step == "review":
             pair = (step.ids[0], step.into)
             asked = cube(f"q{pair}", 0, state=State.GENERATED, source="evolve", supersedes=pair)

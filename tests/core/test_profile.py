@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memos_cli.core import evolution, profile
+from memos_cli.core import evolution, evolved, profile
 from memos_cli.core.cube import Cube, Kind, State
 from memos_cli.core.evolution import Known, Used, plan
 
@@ -33,7 +33,7 @@ def changes(found: Known) -> list[tuple[str, str]]:
 def carried_out(before: Known) -> Known:
     cubes = dict(before.cubes)
     for step in plan(before, ("profile",)):
-        cubes |= evolution.after(cubes, step)
+        cubes |= evolved.after(cubes, step)
     return replace(before, cubes=cubes)
 
 
@@ -96,7 +96,7 @@ def test_a_merge_keeps_the_place_and_a_no() -> None:
         (True, None, True), (False, True, False), (True, False, False), (None, None, None),
     ):  # fmt: skip
         cubes = {"a": wish("a", 9, profile=of_a), "b": wish("b", profile=of_b)}
-        assert evolution.after(cubes, step)["b"].profile is becomes
+        assert evolved.after(cubes, step)["b"].profile is becomes
 
 
 def test_what_has_no_room_is_told_and_leaves() -> None:
