@@ -56,19 +56,23 @@ def profile(
 
 
 def _print(rt: Runtime, found: Profile) -> None:
-    rows = [(cube, _how(cube)) for cube in found.block.lines]
-    rows += [(found.cubes[s.ids[0]], "comes next" if s.into else "goes next") for s in found.next]
-    told = {cube.id for cube, _ in rows}
-    rows += [(cube, "no room") for cube in found.no_room if cube.id not in told]
-    if not rows:
+    why = {cube.id: "no room" for cube in found.no_room}
+    why |= {cube.id: _how(cube) for cube in found.block.lines}
+    why |= {s.ids[0]: "comes next" if s.into else "goes next" for s in found.next}
+    ids = dict.fromkeys(cube.id for cube in found.block.lines) | dict.fromkeys(reversed(why))
+    if not ids:
         rt.out.message("No memory stands in every prompt; `memos pin` puts one there.")
         return
     terminal = rt.out.is_terminal
     rt.out.table(
         ["id", "why", "memory"],
         [
-            [short_id(rt.opened, cube.id) if terminal else cube.id, why, one_line(cube.text)]
-            for cube, why in rows
+            [
+                short_id(rt.opened, id_) if terminal else id_,
+                why[id_],
+                one_line(found.cubes[id_].text),
+            ]
+            for id_ in ids
         ],
     )
     if found.block.lines:

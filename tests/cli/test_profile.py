@@ -83,6 +83,24 @@ def test_the_page_says_what_is_there_and_what_comes(memos: Memos) -> None:
     assert "chosen  I prefer tea" in memos.ok("profile", env=AT, tty=True).stdout
 
 
+def test_a_line_that_others_leave_no_room_goes_and_is_told_once(memos: Memos, vault: Path) -> None:
+    long = " ".join(["walks"] * 120)
+    old, new = wish(memos, f"I like old {long}.", 40), wish(memos, f"I like new {long}.", 20)
+    assert evolved(memos) == [("profile", [new], "profile")]
+    memos.ok("undo")
+    for id_ in (old, new):
+        place = memory_file(vault, id_)
+        place.write_text(place.read_text().replace("tags =", "profile = true\ntags =", 1))
+    git(vault, "commit", "-qam", "both")
+    rows = [row.split("\t")[:2] for row in memos.ok("profile", env=AT).lines]
+    assert rows == [[new, "chosen"], [old, "goes next"]]
+    done = memos.ok("evolve", env=AT)
+    assert f"profile\t{old}\t\tothers leave it no room" in done.stdout
+    assert "1 more has no room in the profile" in done.stderr
+    assert memos.ok("profile", "--json", env=AT).json["no_room"][0]["id"] == old
+    assert [r.split("\t")[:2] for r in memos.ok("profile", env=AT).lines][1] == [old, "no room"]
+
+
 def test_an_empty_profile_says_so(memos: Memos, vault: Path) -> None:
     assert vault
     assert memos.ok("profile").stdout == ""
