@@ -1,6 +1,6 @@
 """The prompt of a general chat model: what stays goes first, what it may read is fenced as data.
 
-    system    instructions, then the pinned notes    the same for every turn: its KV state is reused
+    system    instructions, pinned notes, profile    the same for every turn: its KV state is reused
     user      the conversation, from the first turn that is kept
     assistant
     user      the recalled notes, text handed over, the message
@@ -62,6 +62,7 @@ SUMMARISE: Final = (
 EARLIER: Final = "earlier in this chat"
 PER_MESSAGE: Final = 8  # tokens that a template puts around a message
 TURN_SHARE: Final = 0.6  # of what is left after the fixed part, for turns; notes get the rest
+PROFILE_SHARE: Final = 0.25  # of the same, for the profile: a small context has more to hold
 BLOCKS: Final = 4  # the turns that are kept leave the prompt a quarter of them at a time
 HANDED_SHARE: Final = 0.7  # of what is left after the message, for text handed over with it
 CHARS_PER_TOKEN: Final = 3  # about; it only places the borders of blocks
@@ -108,10 +109,14 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What memory has for a message: pinned notes, recalled ones (best first)."""
+    """What memory has for a message: pinned notes, recalled ones (best first), the profile.
+
+    The profile stands behind the pinned notes, and may be among the recalled ones too.
+    """
 
     pinned: Sequence[Note] = ()
     recalled: Sequence[Note] = ()
+    profile: Sequence[Note] = ()
 
 
 def fit(
@@ -139,6 +144,9 @@ def fit(
         msg = f"The message is too long: the model reads {room.tokens:,} tokens at once."
         raise RefusedError(msg, hint="Shorten it, or use a model with more context.")
     pinned, left = _take(notes.pinned, left, room)
+    most = min(left, int(fixed * PROFILE_SHARE))
+    profile, rest = _take(notes.profile, most, room)
+    pinned, left = [*pinned, *profile], left - (most - rest)
     for_turns = int((fixed - sum(room.count(_fenced([n])) + 1 for n in pinned)) * TURN_SHARE)
     rows, unread, left = _rows(handed.text, left, room)
     start = _start(turns[:-1], min(for_turns, left), for_turns // BLOCKS, room)
@@ -163,7 +171,7 @@ def fit(
 
 
 def system_text(system: str, pinned: Sequence[Note]) -> str:
-    """The system message, the same for every turn: instructions, fence, pinned notes."""
+    """The system message, the same for every turn: instructions, fence, pinned notes, profile."""
     blocks = [system, FENCE]
     if pinned:
         blocks.append(f"{PINNED}\n{_fenced(pinned)}")

@@ -94,13 +94,12 @@ class GeneralVoice:
         )
 
     def prompt_with(
-        self, notes: Sequence[Note], question: str, pinned: Sequence[Note] = ()
+        self, notes: Sequence[Note], question: str, standing: Notes | None = None
     ) -> Prompt:
-        """The prompt of a first message, with all of these notes."""
+        """The prompt of a first message, with all of these notes behind what stands in each."""
         room = Room(self._engine.n_ctx, self._count)
-        fitted = chatprompt.fit(
-            chatprompt.SYSTEM, Notes(pinned, notes), [Turn("user", question)], room
-        )
+        shown = replace(standing or Notes(), recalled=notes)
+        fitted = chatprompt.fit(chatprompt.SYSTEM, shown, [Turn("user", question)], room)
         return self._engine.tokenize(self._prompt(fitted.messages))
 
     def rest(

@@ -17,7 +17,7 @@ from memos_cli.ops.activation import FIXED, MEMORY, fold
 from memos_cli.ops.generalvoice import GeneralVoice
 from memos_cli.ops.kvsweep import source_of, sweep
 from memos_cli.ops.states import Line
-from memos_cli.ops.voices import note_of
+from memos_cli.ops.voices import note_of, standing_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -259,7 +259,7 @@ def _general_todo(ready: Ready, standing: Sequence[Cube], cubes: Sequence[Cube])
     """What stands in every prompt; then each note on it, where notes are joined."""
     voice = GeneralVoice(ready.engine, ready.model.info.template)
     shown = [cube for cube in standing if plain(cube.text)]
-    notes = [note_of(cube) for cube in shown]
+    notes = standing_notes(shown)
     start = voice.prompt_with([], "?", notes)
     if not start.cuts:
         msg = f"The prompt of {ready.model.name} has no fixed start that a state could be kept of."

@@ -7,7 +7,7 @@ template. A server is the third (`ops.servers`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from memos_cli.core import chatprompt
@@ -137,7 +137,13 @@ class Voice(Protocol):
 
 def notes_of(asked: Asked) -> Notes:
     """What memory has for a message, as a general model is shown it."""
-    return Notes(_notes(asked.standing), _notes(asked.recalled))
+    return replace(standing_notes(asked.standing), recalled=_notes(asked.recalled))
+
+
+def standing_notes(cubes: Sequence[Cube]) -> Notes:
+    """What stands in every prompt, as a general model is shown it."""
+    pinned = [cube for cube in cubes if cube.pinned]
+    return Notes(_notes(pinned), (), _notes([cube for cube in cubes if not cube.pinned]))
 
 
 def _notes(cubes: Sequence[Cube]) -> list[Note]:

@@ -132,7 +132,8 @@ def test_a_chat_begins_with_it_and_follows_it_at_once(small: Memos) -> None:
     assert first["memories"] == []
     evolved(small)
     (tea,) = lines(small)
-    assert chat(small, "What is the capital of France?", "-k", 0)["memories"] == [tea]
+    told = chat(small, "What is the capital of France?", "-k", 0)
+    assert told["memories"] == told["profile"] == [tea]
     again = chat(small, "Is it?", "-k", 0)
     assert again["kv"]["way"] == "exact"  # the block of the first process is reused
     small.ok("edit", tea, "--text", "I prefer coffee in the morning.")
