@@ -158,6 +158,7 @@ def _print(rt: Runtime, ws: Workspace, done: Done) -> None:
         return
     rows = [_row(rt, ws, step) for step in done.steps]
     rt.out.table(["step", "memories", "into", "why", "saves", "bytes", "text"], rows)
+    _print_texts(rt, done)
     if done.dry_run:
         rt.out.message("Nothing was changed; without --dry-run this is one commit.")
     elif done.commit:
@@ -167,6 +168,15 @@ def _print(rt: Runtime, ws: Workspace, done: Done) -> None:
     if (count := len(done.profile.no_room)) and any(step.step == "profile" for step in done.steps):
         have = "has" if count == 1 else "have"
         rt.out.message(f"{count:,} more {have} no room in the profile; `memos profile` lists them.")
+
+
+def _print_texts(rt: Runtime, done: Done) -> None:
+    """The memories that the round writes, whole: in a pipe the table has them."""
+    for step in done.steps if rt.out.is_terminal else ():
+        if step.text:
+            verb = "would say" if done.dry_run else "says"
+            rt.out.raw(f"{step.into[:SHORT_ID]} {verb}:")
+            rt.out.raw(rt.out.wrapped(step.text, "  "))
 
 
 def _row(rt: Runtime, ws: Workspace, step: Step) -> list[str]:
@@ -182,7 +192,7 @@ def _row(rt: Runtime, ws: Workspace, step: Step) -> list[str]:
         step.reason,
         duration(step.saves_s) if step.saves_s else "",
         size(step.bytes) if step.bytes > 0 else f"-{size(-step.bytes)}" if step.bytes else "",
-        one_line(step.text),
+        "" if rt.out.is_terminal else one_line(step.text),  # it would be cut there
     ]
 
 
