@@ -2,7 +2,7 @@
 _memos() {
   local cur="${COMP_WORDS[COMP_CWORD]}" prev="${COMP_WORDS[COMP_CWORD-1]}"
   local name="" words="" plain="" word
-  local tops=" init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff revert undo restore blame bisect branch switch merge grant revoke policy audit status doctor model kv config completions " groups=" kv model policy "
+  local tops=" init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve profile log diff revert undo restore blame bisect branch switch merge grant revoke policy audit status doctor model kv config completions " groups=" kv model policy "
   for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
     if [[ -z $name && $tops == *" $word "* ]]; then name=$word
     elif [[ -n $name && $groups == *" $name "* && $word != -* ]]; then name="$name $word"; break
@@ -80,6 +80,10 @@ _memos() {
     "evolve --only") return ;;
     "evolve --vault"|"evolve -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "evolve --as") return ;;
+    "profile --keep") return ;;
+    "profile --drop") return ;;
+    "profile --vault"|"profile -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "profile --as") return ;;
     "log -n") return ;;
     "log --since") return ;;
     "log --until") return ;;
@@ -180,7 +184,8 @@ _memos() {
       "chat") words="--session -s --continue -c --new --lines --model -m --no-memory --no-save --no-kv --capture --branch -k --temperature --max-tokens --system --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "sessions") words="--vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "review") words="--accept --reject --all --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "evolve") words="--only --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "evolve") words="--only --summaries --no-model --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "profile") words="--keep --drop --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "log") words="-n --since --until --op --actor --oneline --patch -p --recall -k --vault -C --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "diff") words="--stat --recall -k --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "revert") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
@@ -213,7 +218,7 @@ _memos() {
       "kv measure") words="--model -m --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "config") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "completions") words="bash zsh fish --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "") words="init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve log diff revert undo restore blame bisect branch switch merge grant revoke policy audit status doctor model kv config completions --version --help" ;;
+      "") words="init add recall show edit forget freeze unfreeze pin unpin tag archive unarchive chat sessions review evolve profile log diff revert undo restore blame bisect branch switch merge grant revoke policy audit status doctor model kv config completions --version --help" ;;
     esac
   fi
   COMPREPLY=($(compgen -W "$words" -- "$cur"))

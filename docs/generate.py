@@ -59,6 +59,7 @@ SAMPLES = (
     "doctor --json",
     "config --json",
     "evolve --json --dry-run",
+    "profile --json",
     "kv build --all --json",
     "kv list --json",
     "kv verify --json",

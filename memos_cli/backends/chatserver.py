@@ -86,11 +86,22 @@ class ChatServer:
                 if data:
                     yield self._piece(data)
 
-    def ask(self, body: Mapping[str, Any], messages: Sequence[Turn]) -> str:
-        """The whole answer to `messages`."""
+    def ask(
+        self,
+        body: Mapping[str, Any],
+        messages: Sequence[Turn],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> str:
+        """The whole answer to `messages`; "" where `should_stop` says so before it is there."""
         wanted = {**body, "messages": _messages(messages)}
         with self._open(PATIENCE_S) as connection:
-            data = self._request(connection, wanted)().read(MAX_ANSWER)
+            data = b""
+            for line in _lines(connection, self._request(connection, wanted), should_stop):
+                data += line
+                if len(data) > MAX_ANSWER:
+                    raise self._amiss()
+        if should_stop():
+            return ""
         try:
             return str(json.loads(data)["choices"][0]["message"]["content"] or "")
         except (ValueError, KeyError, TypeError, IndexError, RecursionError):

@@ -58,6 +58,7 @@ COMMANDS = {
     "sessions": "sessions:sessions",
     "review": "review:review",
     "evolve": "evolve:evolve",
+    "profile": "profile:profile",
     "log": "history:log",
     "diff": "history:diff",
     "revert": "history:revert",

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from memos_cli.cli.memory import DryRun
-from memos_cli.cli.places import how, places
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import brief, duration, size
+from memos_cli.cli.views import SHORT_ID, brief, duration, size
 from memos_cli.core.errors import MemosError, UsageError
-from memos_cli.core.evolution import STEPS
+from memos_cli.core.evolution import PROFILE, STEPS
+from memos_cli.core.profile import BUDGET
+from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from memos_cli.cli.roundmodel import ChosenModel
     from memos_cli.core.evolution import Step
+    from memos_cli.core.profile import Block
     from memos_cli.ops.evolve import Round
+    from memos_cli.ops.evolvesummary import Left
     from memos_cli.ops.workspace import Workspace
 
 _WORDS = {
     "expire": "expire", "supersede": "is replaced", "merge": "merge", "review": "ask",
-    "withdraw": "ask no more", "archive": "archive",
+    "withdraw": "ask no more", "archive": "archive", "profile": "profile", "summarise": "sum up",
     "promote": "keep KV state", "demote": "drop KV state",
 }  # fmt: skip
+_PLACES = {"activation", "plaintext", PROFILE}
 
 
 @command
@@ -36,29 +40,53 @@ def evolve(
     only: Annotated[
         str | None, typer.Option(metavar="STEP,...", help=f"Only these of {', '.join(STEPS)}.")
     ] = None,
+    summaries: Annotated[
+        bool,
+        typer.Option("--summaries", help="Have a general model sum up old turns of conversations."),
+    ] = False,
+    no_model: Annotated[
+        bool, typer.Option("--no-model", help="Ask no model about what the rules leave open.")
+    ] = False,
     dry_run: DryRun = False,
 ) -> None:
     """Put the memories in order: one round, one commit, which `memos revert` takes back.
 
     What has run out expires; what says the same becomes one; a later memory takes the place of what
     it outdates; what may contradict is put up for `memos review`; what nothing has used for long is
-    archived. The KV states follow. Pinned memories never fade, frozen ones never change.
-    --dry-run prints the plan.
+    archived; stable preferences and instructions come into the profile that every chat begins with.
+    The KV states follow. A general model, if chats have one, is asked about close memories that the
+    rules leave open; what it says is put up for `memos review`. With --summaries it writes what
+    takes the place of turns that nobody came back to for 90 days, if that says nothing that they do
+    not. Pinned memories never fade, frozen ones never change. --dry-run prints the plan.
     """
+    from memos_cli.cli.roundmodel import ChosenModel
     from memos_cli.ops.embedder import shipped_embedder
     from memos_cli.ops.evolve import apply, plan
+    from memos_cli.ops.evolveadvice import Adviser
+    from memos_cli.ops.evolvesummary import Summariser
 
-    wanted = _steps(only)
+    wanted = _steps(only, summaries=summaries)
+    writes = "summarise" in wanted
+    if writes and no_model:
+        msg = "A model writes the summaries; leave out --no-model."
+        raise UsageError(msg)
     ws = rt.workspace()
     if not dry_run:
         ws.require_writable()
     degraded: list[str] = []
-    planned = plan(ws, shipped_embedder(degraded), wanted)
-    for problem in degraded:
-        rt.out.message(f"memos: {problem}")
-    with ExitStack() as opened:
-        tiers, follow = _tiers(rt, planned, wanted, opened, dry_run=dry_run)
-        done = Done((*planned.steps, *tiers), None if dry_run else apply(planned), dry_run)
+    with ChosenModel(rt, ws, read_only=dry_run) as model:
+        asked = model.for_round(degraded)
+        planned = plan(
+            ws, shipped_embedder(degraded), wanted,
+            None if no_model else Adviser(asked), Summariser(asked) if writes else None,
+        )  # fmt: skip
+        for problem in degraded:
+            rt.out.message(f"memos: {problem}")
+        tiers, follow = _tiers(rt, planned, wanted, model)
+        commit = None if dry_run else apply(planned)
+        steps = (*planned.steps, *tiers)
+        left = tuple(planned.summariser.left) if planned.summariser else ()
+        done = Done(steps, commit, dry_run, planned.profile, tuple(degraded), left)
         if not dry_run:
             follow()
     if rt.out.structured:
@@ -72,66 +100,90 @@ def evolve(
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A round with its KV states: the steps, the commit if there is one, whether it was a look."""
+    """A round with its KV states: the steps, the commit if there is one, whether it was a look.
+
+    `profile` is what the profile is after it, `degraded` says what it had to do without, `left`
+    what is not summarised because the summary was refused.
+    """
 
     steps: tuple[Step, ...]
     commit: str | None
     dry_run: bool
+    profile: Block
+    degraded: tuple[str, ...]
+    left: tuple[Left, ...]
 
 
-def _steps(only: str | None) -> Collection[str]:
+def _steps(only: str | None, *, summaries: bool) -> Collection[str]:
+    """The steps of the round. Prose is written only where a person asks for it."""
     if only is None:
-        return STEPS
+        return STEPS if summaries else tuple(step for step in STEPS if step != "summarise")
     wanted = [name.strip() for name in only.split(",") if name.strip()]
     unknown = [name for name in wanted if name not in STEPS]
     if unknown or not wanted:
         msg = f"There is no step {unknown[0]!r}." if unknown else "--only names no step."
         raise UsageError(msg, hint=f"The steps are {', '.join(STEPS)}.")
-    return wanted
+    return [*wanted, "summarise"] if summaries else wanted
 
 
 def _tiers(
-    rt: Runtime, planned: Round, wanted: Collection[str], opened: ExitStack, *, dry_run: bool
+    rt: Runtime, planned: Round, wanted: Collection[str], model: ChosenModel
 ) -> tuple[tuple[Step, ...], Callable[[], object]]:
     """What becomes of the KV states, and what does it. The commit stands without them."""
-    from memos_cli.cli.model import chosen, server_named
-    from memos_cli.ops.chatvoice import ready
     from memos_cli.ops.evolve import TIERS, tiers
     from memos_cli.ops.kvbuild import follow
 
     ws = rt.opened
     off = not TIERS & set(wanted) or not (ws.root / "kv").is_dir()
     try:
-        if off or server_named(rt, ws):
+        if off or model.is_server:
             return (), lambda: None
-        opened_as = how(rt.settings, ws.config, read_only=dry_run)
-        model = opened.enter_context(ready(ws, chosen(rt, ws), places(rt.settings), opened_as))
-        if model.activation is None:
+        ready = model.ready
+        if ready.activation is None:
             return (), lambda: None
-        steps, schedule = tiers(model, planned, wanted)
+        steps, schedule = tiers(ready, planned, wanted)
     except MemosError as error:
         rt.out.message(f"memos: The KV states are left as they are: {error.message}")
         return (), lambda: None
-    return steps, lambda: follow(ws, model, schedule)
+    return steps, lambda: follow(ws, ready, schedule)
 
 
 def _print(rt: Runtime, ws: Workspace, done: Done) -> None:
+    for left in done.left:
+        rt.out.message(
+            f"{len(left.ids)} turns from {left.ids[0]} on stay as they are: {left.reason}."
+        )
     if not done.steps:
         rt.out.message("All is in order; there is nothing to do.")
         return
     rows = [_row(rt, ws, step) for step in done.steps]
-    rt.out.table(["step", "memories", "into", "why", "saves", "bytes"], rows)
+    rt.out.table(["step", "memories", "into", "why", "saves", "bytes", "text"], rows)
+    _print_texts(rt, done)
     if done.dry_run:
         rt.out.message("Nothing was changed; without --dry-run this is one commit.")
     elif done.commit:
         rt.out.message(f"{done.commit[:10]}; `memos revert {done.commit[:10]}` takes it back.")
     if not done.dry_run and any(step.step == "review" for step in done.steps):
         rt.out.message("`memos review` asks about what could not be decided.")
+    if (count := len(done.profile.no_room)) and any(step.step == "profile" for step in done.steps):
+        have = "has" if count == 1 else "have"
+        rt.out.message(f"{count:,} more {have} no room in the profile; `memos profile` lists them.")
+
+
+def _print_texts(rt: Runtime, done: Done) -> None:
+    """The memories that the round writes, whole: in a pipe the table has them."""
+    for step in done.steps if rt.out.is_terminal else ():
+        if step.text:
+            verb = "would say" if done.dry_run else "says"
+            rt.out.raw(f"{step.into[:SHORT_ID]} {verb}:")
+            rt.out.raw(rt.out.wrapped(step.text, "  "))
 
 
 def _row(rt: Runtime, ws: Workspace, step: Step) -> list[str]:
     into = step.into
-    if into and into not in {"activation", "plaintext"}:
+    if step.text:  # of a memory that may not be there yet
+        into = into[:SHORT_ID] if rt.out.is_terminal else into
+    elif into and into not in _PLACES:
         into = brief(rt, ws, into)
     return [
         _WORDS[step.step],
@@ -140,6 +192,7 @@ def _row(rt: Runtime, ws: Workspace, step: Step) -> list[str]:
         step.reason,
         duration(step.saves_s) if step.saves_s else "",
         size(step.bytes) if step.bytes > 0 else f"-{size(-step.bytes)}" if step.bytes else "",
+        "" if rt.out.is_terminal else one_line(step.text),  # it would be cut there
     ]
 
 
@@ -149,9 +202,16 @@ def _json(done: Done) -> dict[str, Any]:
             {
                 "step": step.step, "ids": list(step.ids), "into": step.into or None,
                 "reason": step.reason, "saves_s": round(step.saves_s, 4), "bytes": step.bytes,
+                **({"text": step.text} if step.text else {}),
             }
             for step in done.steps
         ],
+        "profile": {
+            "tokens": done.profile.tokens, "budget": BUDGET,
+            "no_room": [cube.id for cube in done.profile.no_room],
+        },
+        "left": [{"ids": list(item.ids), "reason": item.reason} for item in done.left],
+        "degraded": list(done.degraded),
         "applied": not done.dry_run,
         "commit": done.commit,
     }  # fmt: skip

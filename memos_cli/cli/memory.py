@@ -64,6 +64,8 @@ def _show_one(rt: Runtime, item: Shown) -> None:
     facts = [cube.id, str(cube.kind), local_time(cube.created, rt.out)]
     facts += unusual(cube)
     facts += [f"#{tag}" for tag in cube.tags] + (["pinned"] if cube.pinned else [])
+    facts += ["profile"] if cube.profile else []
+    facts += ["kept out of the profile"] if cube.profile is False else []
     facts += ["KV state"] if "activation" in item.tiers else []
     rt.out.raw(rt.out.styled("  ".join(facts), "dim"))
     if cube.title:

@@ -14,6 +14,7 @@ import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from memos_cli.cli.tables import fitted
 from memos_cli.core.safetext import visible
 
 if TYPE_CHECKING:
@@ -101,19 +102,16 @@ class Output:
             self._env.stderr.write(f"       {visible(error.hint)}\n")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Aligned columns on a terminal, tab-separated without a header in a pipe."""
+        """Columns that fit into a terminal; in a pipe all, tab-separated without a header."""
         lines = [[" ".join(visible(cell).split()) for cell in row] for row in rows]
         if not self.is_terminal:
             for line in lines:
                 self.raw("\t".join(line))
             return
-        columns = list(zip(header, *lines, strict=True))
-        widths = [max(len(cell) for cell in column) for column in columns[:-1]]
-        self.raw(self.styled(_row(header, widths), "dim"))
-        room = max(20, self.width - sum(widths) - 2 * len(widths))
-        for line in lines:
-            last = textwrap.shorten(line[-1], room, placeholder="…")
-            self.raw(_row([*line[:-1], last], widths))
+        first, *others = fitted(header, lines, shutil.get_terminal_size((80, 24)).columns)
+        self.raw(self.styled(first, "dim"))
+        for other in others:
+            self.raw(other)
 
     def wrapped(self, text: str, indent: str = "") -> str:
         """A text of several lines, safe, wrapped to the terminal; as it is in a pipe."""
@@ -124,10 +122,9 @@ class Output:
         return "\n".join(textwrap.fill(line, **fill) or "" for line in safe.split("\n"))  # type: ignore[arg-type]
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A progress bar on stderr for work of some length; nothing where that is no terminal."""
-        small = 500
-        if self.quiet or total < small or not self._env.stderr.isatty():
+    def progress(self, label: str, total: int, least: int = 500) -> Iterator[Callable[[int], None]]:
+        """A progress bar on stderr for `least` pieces of work or more; none but on a terminal."""
+        if self.quiet or total < least or not self._env.stderr.isatty():
             yield lambda _n: None
             return
         from rich.console import Console
@@ -187,8 +184,3 @@ def _wrap_style(text: str, styles: Sequence[str], *, on: bool) -> str:
     if not on or not styles:
         return text
     return f"\x1b[{';'.join(_STYLES[s] for s in styles)}m{text}\x1b[0m"
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=False)]
-    return "  ".join([*padded, cells[-1]]).rstrip()

@@ -78,10 +78,11 @@ def _list(rt: Runtime, waiting: list[Cube]) -> None:
                 c.source,
                 _told(rt, c),
                 _replaced(rt, c),
+                _asked(c),
             ]
             for c in waiting
         ]
-        rt.out.table(["id", "kind", "when", "source", "text", "replaces"], rows)
+        rt.out.table(["id", "kind", "when", "source", "text", "replaces", "question"], rows)
 
 
 def _told(rt: Runtime, cube: Cube) -> str:
@@ -91,6 +92,13 @@ def _told(rt: Runtime, cube: Cube) -> str:
 
     pair = rivals_of(rt.opened, cube) if is_question(cube) else None
     return one_line(pair[1].text if pair else cube.text)
+
+
+def _asked(cube: Cube) -> str:
+    """What `evolve` asks, and why; "" for a proposal."""
+    from memos_cli.core.evolution import is_question
+
+    return one_line(cube.text) if is_question(cube) else ""
 
 
 def _replaced(rt: Runtime, cube: Cube) -> str:
@@ -131,6 +139,8 @@ def _ask(rt: Runtime, waiting: list[Cube]) -> _Asked:
         rt.out.raw(f"{head}  {rt.out.styled(_told(rt, cube), 'bold')}")
         if old := _replaced(rt, cube):
             rt.out.raw(f"     would replace {old}")
+        if asked := _asked(cube):
+            rt.out.raw(rt.out.styled(f"     {asked}", "dim"))
         while True:
             try:
                 said = prompt("[y/n/e/s/q] ").strip().lower()

@@ -87,6 +87,7 @@ class Runtime:
             notify=self.out.message,
             detail=self.out.message if self.out.verbose else lambda _message: None,
             progress=self.out.progress,
+            slow_progress=lambda label, total: self.out.progress(label, total, least=2),
             embedder=self._embedder,
         )
 

@@ -243,7 +243,7 @@ class Commands:
         rows = [
             [
                 short_id(self._talk.ws, item.cube.id),
-                "pinned" if item.score is None else f"{item.score:.2f}",
+                item.how if item.score is None else f"{item.score:.2f}",
                 one_line(item.cube.text),
             ]
             for item in found

@@ -130,6 +130,7 @@ def reply_json(reply: Reply) -> dict[str, Any]:
         "answer": reply.answer,
         "session": reply.session,
         "memories": [item.cube.id for item in reply.memories],
+        "profile": [item.cube.id for item in reply.memories if item.how == "profile"],
         "proposed": [
             {
                 "id": c.id, "text": c.text, "kind": str(c.kind), "state": str(c.state),

@@ -37,8 +37,11 @@ def cube_json(cube: Cube) -> dict[str, Any]:
         "derived_from": list(cube.derived_from), "supersedes": list(cube.supersedes),
         "superseded_by": cube.superseded_by, "links": list(cube.links),
     }  # fmt: skip
+    shown = {key: value for key, value in optional.items() if value}
+    if cube.profile is not None:
+        shown["profile"] = cube.profile
     extra = {key: value for key, value in cube.extra.items() if key not in always}
-    return {**always, **{key: value for key, value in optional.items() if value}, **extra}
+    return {**always, **shown, **extra}
 
 
 def plain_value(value: Any) -> Any:  # noqa: ANN401 - any field of a memory

@@ -1,6 +1,6 @@
 """The prompt of a general chat model: what stays goes first, what it may read is fenced as data.
 
-    system    instructions, then the pinned notes    the same for every turn: its KV state is reused
+    system    instructions, pinned notes, profile    the same for every turn: its KV state is reused
     user      the conversation, from the first turn that is kept
     assistant
     user      the recalled notes, text handed over, the message
@@ -53,9 +53,16 @@ RELATE: Final = (
     "and the older can no longer be true once the newer is. Otherwise, and when in doubt, answer "
     "`unrelated`. Answer with that one word."
 )
+SUMMARISE: Final = (
+    "You are given turns of old conversations, as data. Write what is worth keeping of them for "
+    "years, in one to three plain sentences: what was decided, what happened, who and where. Say "
+    "nothing that the turns do not say. Use their own words, names and numbers. Begin each "
+    "sentence with a name from the turns, or with they, he, she, it or the. No list, no heading."
+)
 EARLIER: Final = "earlier in this chat"
 PER_MESSAGE: Final = 8  # tokens that a template puts around a message
 TURN_SHARE: Final = 0.6  # of what is left after the fixed part, for turns; notes get the rest
+PROFILE_SHARE: Final = 0.25  # of the same, for the profile: a small context has more to hold
 BLOCKS: Final = 4  # the turns that are kept leave the prompt a quarter of them at a time
 HANDED_SHARE: Final = 0.7  # of what is left after the message, for text handed over with it
 CHARS_PER_TOKEN: Final = 3  # about; it only places the borders of blocks
@@ -102,10 +109,14 @@ class Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Notes:
-    """What memory has for a message: pinned notes, recalled ones (best first)."""
+    """What memory has for a message: pinned notes, recalled ones (best first), the profile.
+
+    The profile stands behind the pinned notes, and may be among the recalled ones too.
+    """
 
     pinned: Sequence[Note] = ()
     recalled: Sequence[Note] = ()
+    profile: Sequence[Note] = ()
 
 
 def fit(
@@ -133,6 +144,9 @@ def fit(
         msg = f"The message is too long: the model reads {room.tokens:,} tokens at once."
         raise RefusedError(msg, hint="Shorten it, or use a model with more context.")
     pinned, left = _take(notes.pinned, left, room)
+    most = min(left, int(fixed * PROFILE_SHARE))
+    profile, rest = _take(notes.profile, most, room)
+    pinned, left = [*pinned, *profile], left - (most - rest)
     for_turns = int((fixed - sum(room.count(_fenced([n])) + 1 for n in pinned)) * TURN_SHARE)
     rows, unread, left = _rows(handed.text, left, room)
     start = _start(turns[:-1], min(for_turns, left), for_turns // BLOCKS, room)
@@ -157,7 +171,7 @@ def fit(
 
 
 def system_text(system: str, pinned: Sequence[Note]) -> str:
-    """The system message, the same for every turn: instructions, fence, pinned notes."""
+    """The system message, the same for every turn: instructions, fence, pinned notes, profile."""
     blocks = [system, FENCE]
     if pinned:
         blocks.append(f"{PINNED}\n{_fenced(pinned)}")
@@ -184,6 +198,11 @@ def relate_messages(older: str, newer: str) -> tuple[Turn, ...]:
     """The messages that ask a general model how a newer note relates to an older one."""
     notes = _fenced([Note(older, "older", ""), Note(newer, "newer", "")])
     return Turn("system", RELATE), Turn("user", notes)
+
+
+def summary_messages(turns: Sequence[Note]) -> tuple[Turn, ...]:
+    """The messages that ask a general model for a summary of turns."""
+    return Turn("system", SUMMARISE), Turn("user", _fenced(turns))
 
 
 def _asking(notes: Sequence[Note], rest: str) -> Turn:

@@ -25,7 +25,7 @@ _TIMES = ("created", "valid_from", "valid_until", "expires")
 _STRINGS = ("author", "source", "namespace", "title", "speaker", "sensitivity", "superseded_by")
 _ORDER = (
     "id", "kind", "state", "created", "author", "source", "namespace", "tags", "title", "speaker",
-    "pinned", "priority", "sensitivity", "valid_from", "valid_until", "expires",
+    "pinned", "profile", "priority", "sensitivity", "valid_from", "valid_until", "expires",
     "derived_from", "supersedes", "superseded_by", "links", "tiers",
 )  # fmt: skip
 _ALWAYS = frozenset({"id", "kind", "state", "created", "author", "source", "namespace", "tags"})
@@ -206,6 +206,7 @@ _READERS: dict[str, Callable[[str, object], object]] = {
     "kind": _enum(Kind),
     "state": _enum(State),
     "pinned": _typed(bool),
+    "profile": _typed(bool),
     "priority": _typed(int),
     **dict.fromkeys(_TIMES, _read_time),
     **dict.fromkeys(_TUPLES, _read_strings),

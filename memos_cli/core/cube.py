@@ -71,6 +71,7 @@ class Cube:
     title: str = ""
     speaker: str = ""
     pinned: bool = False
+    profile: bool | None = None
     priority: int = 0
     sensitivity: str = ""
     valid_from: datetime | None = None
@@ -89,6 +90,14 @@ def new_id() -> str:
     from secrets import randbits  # imports hmac and random, for which reading has no use
 
     bits = randbits(5 * ID_LENGTH)
+    return "".join(ID_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(ID_LENGTH)))
+
+
+def id_of(text: str) -> str:
+    """The id that follows from a text: sixty bits of its SHA-256."""
+    import hashlib
+
+    bits = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 4
     return "".join(ID_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(ID_LENGTH)))
 
 

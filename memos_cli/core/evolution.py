@@ -7,12 +7,14 @@ after its own steps were carried out is empty. What a step does to the files is 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
+from memos_cli.core import profile
 from memos_cli.core.cube import RECALLED_STATES, Kind, State
-from memos_cli.core.lifecycle import Cause, may_be_replaced, moved
+from memos_cli.core.episodes import is_summary, summary_of
+from memos_cli.core.lifecycle import may_be_replaced
 from memos_cli.core.relation import Relation
 
 if TYPE_CHECKING:
@@ -20,9 +22,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from memos_cli.core.cube import Cube
+    from memos_cli.core.episodes import Summary
 
 STEPS: Final = (
-    "expire", "supersede", "merge", "review", "withdraw", "archive", "promote", "demote",
+    "expire", "supersede", "merge", "review", "withdraw", "summarise", "archive", "profile",
+    "promote", "demote",
 )  # fmt: skip
 """In the order in which they are carried out: what was replaced is not merged any more."""
 COMPARED: Final = frozenset({Kind.FACT, Kind.PREFERENCE, Kind.INSTRUCTION, Kind.EVENT})
@@ -31,8 +35,14 @@ ALIKE: Final = (
     "namespace", "kind", "sensitivity", "speaker", "valid_from", "valid_until", "expires",
 )  # fmt: skip
 """What two memories must have in common to become one."""
-ENDS: Final = {"expire": State.EXPIRED, "archive": State.ARCHIVED}
 SOURCE: Final = "evolve"
+_OPEN: Final = "they may not both hold, and nothing tells which does"
+_DOUBTS: Final = {
+    Relation.MAY_REPEAT: "takes these for the same",
+    Relation.MAY_REPLACE: "takes the older to be outdated",
+}
+PROFILE: Final = "profile"
+"""Where a step of that name brings a memory; where it takes one out, it brings it nowhere."""
 KEEP_DAYS: Final = 180.0
 FADING: Final = frozenset({Kind.FACT, Kind.EVENT, Kind.EPISODE})
 """The kinds that fade when nothing uses them; wishes, instructions and documents are kept."""
@@ -43,7 +53,8 @@ class Step:
     """One change and why: `ids` of the memories it is about, `into` the one that stays or stands.
 
     `saves_s` are seconds of prefill that it may be expected to save within a half-life, `bytes`
-    what it takes (or, negative, frees) on disk; both 0 where that is not its purpose.
+    what it takes (or, negative, frees) on disk; both 0 where that is not its purpose. `text` is
+    that of a memory which the step makes.
     """
 
     step: str
@@ -52,6 +63,7 @@ class Step:
     into: str = ""
     saves_s: float = 0.0
     bytes: int = 0
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +76,15 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two memories, the older first, and how the newer relates to it."""
+    """Two memories, the older first, and how the newer relates to it.
+
+    `judge` names the model that says so, "" where the rules do.
+    """
 
     older: str
     newer: str
     relation: Relation
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +93,8 @@ class Known:
 
     `watched` is how long this machine has noted uses: what it has not watched long enough is not
     archived for want of them. `decided` are the pairs (older, newer) that a person has decided to
-    leave as they are. `retention` says how long the memories of a namespace are kept.
+    leave as they are. `retention` says how long the memories of a namespace are kept. `summaries`
+    are what a model wrote of clusters of turns, and holds.
     """
 
     cubes: Mapping[str, Cube]
@@ -87,6 +104,7 @@ class Known:
     watched: timedelta = timedelta(0)
     decided: Collection[tuple[str, str]] = ()
     retention: Mapping[str, timedelta] = field(default_factory=dict)
+    summaries: Sequence[Summary] = ()
 
 
 def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
@@ -102,7 +120,9 @@ def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
         ("merge", _merged),
         ("review", _undecided),
         ("withdraw", _withdrawn),
+        ("summarise", _summarised),
         ("archive", _faded),
+        ("profile", _profiled),
     ):
         if name in only:
             made = make(known, gone)
@@ -110,48 +130,6 @@ def plan(known: Known, only: Collection[str] = STEPS) -> tuple[Step, ...]:
             gone |= {id_ for step in made for id_ in step.ids}
             gone |= {step.into for step in made if step.step != "supersede"}
     return tuple(steps)
-
-
-def after(cubes: Mapping[str, Cube], step: Step) -> dict[str, Cube]:
-    """The memories that a step changes, as they are then; one that it removes is not among them.
-
-    Raises RefusedError where the table of states does not allow it.
-    """
-    ids = step.ids
-    if step.step in ENDS:
-        return {id_: moved(cubes[id_], ENDS[step.step], Cause.EVOLVE) for id_ in ids}
-    changed: dict[str, Cube] = {}
-    if step.step == "supersede":
-        changed = {id_: replace(cubes[id_], superseded_by=step.into) for id_ in ids}
-        stands = cubes[step.into]
-        if stands.state is not State.FROZEN:  # the others name it, which is enough
-            both = _union(stands.supersedes, ids)
-            changed[step.into] = replace(stands, supersedes=both)
-    elif step.step == "merge":
-        others = [cubes[id_] for id_ in ids]
-        for cube in others:
-            merged = moved(cube, State.MERGED, Cause.EVOLVE)
-            changed[cube.id] = replace(merged, superseded_by=step.into)
-        changed[step.into] = _joined(cubes[step.into], others)
-    return changed
-
-
-def _joined(kept: Cube, others: Sequence[Cube]) -> Cube:
-    """The memory that stays, with what it takes over from those that say the same."""
-    every = [kept, *others]
-    origins = [(cube.id, *cube.derived_from) for cube in others]
-    return replace(
-        kept,
-        tags=_union(*(cube.tags for cube in every)),
-        links=_union(*(cube.links for cube in every)),
-        derived_from=_union(kept.derived_from, *origins),
-        supersedes=_union(*(cube.supersedes for cube in every)),
-        priority=max(cube.priority for cube in every),
-    )
-
-
-def _union(*groups: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item for group in groups for item in group))
 
 
 def comparable(cubes: Iterable[Cube], now: datetime) -> list[Cube]:
@@ -228,7 +206,7 @@ def _superseded(known: Known, gone: set[str]) -> list[Step]:
         if pair.relation is not Relation.REPLACES or {pair.older, pair.newer} & gone:
             continue
         older, newer = known.cubes[pair.older], known.cubes[pair.newer]
-        if not _may_replace(older, newer):
+        if not may_replace(older, newer):
             continue
         if older.id not in latest or _age(newer) > _age(latest[older.id]):
             latest[older.id] = newer
@@ -261,17 +239,16 @@ def _merged(known: Known, gone: set[str]) -> list[Step]:
 
 
 def _undecided(known: Known, gone: set[str]) -> list[Step]:
-    """Pairs that cannot both be true while nothing tells which holds: a person decides."""
+    """Pairs of which nothing tells which holds, or a model alone does: a person decides."""
     asked = {tuple(c.supersedes) for c in known.cubes.values() if is_question(c)}
     steps = []
     for pair in sorted(known.pairs, key=lambda pair: (pair.older, pair.newer)):
         ids = (pair.older, pair.newer)
-        rivals = pair.relation is Relation.MAY_REPLACE and not set(ids) & gone
-        if rivals and ids not in asked and ids not in known.decided:
-            older, newer = (known.cubes[id_] for id_ in ids)
-            if _may_replace(older, newer):
-                reason = "they may not both hold, and nothing tells which does"
-                steps.append(Step("review", (pair.older,), reason, into=pair.newer))
+        if pair.relation not in _DOUBTS or set(ids) & gone or ids in asked:
+            continue
+        if ids not in known.decided and may_replace(*(known.cubes[id_] for id_ in ids)):
+            why = f"the model {pair.judge} {_DOUBTS[pair.relation]}" if pair.judge else _OPEN
+            steps.append(Step("review", (pair.older,), why, into=pair.newer))
     return steps
 
 
@@ -283,13 +260,28 @@ def _withdrawn(known: Known, gone: set[str]) -> list[Step]:
     return [Step("withdraw", (cube.id,), reason) for cube in sorted(stale, key=_age)]
 
 
+def _summarised(known: Known, gone: set[str]) -> list[Step]:
+    """A summary takes the place of turns that nobody comes back to."""
+    steps = []
+    for summary in known.summaries:
+        turns = [known.cubes[id_] for id_ in summary.ids if id_ not in gone]
+        if len(turns) == len(summary.ids):
+            days = " to ".join(
+                dict.fromkeys(f"{c.created:%Y-%m-%d}" for c in (turns[0], turns[-1]))
+            )
+            why = f"{len(turns)} turns of {turns[0].source}, {days}, that nothing uses"
+            made = summary_of(turns, summary.text)
+            steps.append(Step("summarise", summary.ids, why, into=made.id, text=summary.text))
+    return steps
+
+
 def _faded(known: Known, gone: set[str]) -> list[Step]:
     found = []
     asked = {id_ for cube in known.cubes.values() if is_question(cube) for id_ in cube.supersedes}
     for cube in known.cubes.values():
         live = cube.state is State.ACTIVATED and cube.kind in FADING
         live = live and cube.id not in gone | asked
-        if not live or cube.pinned or cube.priority > 0:
+        if not live or cube.pinned or cube.priority > 0 or is_summary(cube):
             continue
         used = known.uses.get(cube.id, Used())
         limit = kept_for(used)
@@ -300,7 +292,39 @@ def _faded(known: Known, gone: set[str]) -> list[Step]:
     return [Step("archive", (c.id,), why) for c, why in sorted(found, key=lambda f: _age(f[0]))]
 
 
-def _may_replace(older: Cube, newer: Cube) -> bool:
+def _profiled(known: Known, gone: set[str]) -> list[Step]:
+    """Which stable preferences and instructions come into the profile, and which leave it."""
+    there = in_force(known.cubes.values(), known.now)
+    wanted = profile_of(known)
+    chosen, before = {c.id for c in wanted.chosen}, {c.id for c in there if c.profile}
+    steps = []
+    for cube in there:
+        held = cube.id in gone or cube.state is State.FROZEN or cube.pinned
+        if held or (cube.id in chosen) == (cube.id in before):
+            continue
+        if cube.id in chosen:
+            why = f"a stable {cube.kind}, told {cube.created:%Y-%m-%d}"
+            steps.append(Step("profile", (cube.id,), why, into=PROFILE))
+        else:
+            no_room = cube in wanted.no_room
+            why = "others leave it no room" if no_room else f"no stable {cube.kind} any more"
+            steps.append(Step("profile", (cube.id,), why))
+    return steps
+
+
+def profile_of(known: Known) -> profile.Block:
+    """What the profile should be."""
+    chosen = {cube.id for cube in known.cubes.values() if cube.profile}
+    heirs = {
+        cube.id
+        for cube in known.cubes.values()
+        if not chosen.isdisjoint((*cube.supersedes, *cube.derived_from))
+    }
+    used = {id_: use.times for id_, use in known.uses.items()}
+    return profile.choose(in_force(known.cubes.values(), known.now), known.now, used, heirs)
+
+
+def may_replace(older: Cube, newer: Cube) -> bool:
     """Whether one may go for the other, as far as governance and times tell.
 
     What holds only for a while takes no place for good, and what one person says not another's.

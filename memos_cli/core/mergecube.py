@@ -8,12 +8,11 @@ within a line: one stays, the other becomes a proposal. Rules: `docs/design/bran
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from memos_cli.core import codec
-from memos_cli.core.cube import ID_ALPHABET, ID_LENGTH, Cube, State
+from memos_cli.core.cube import Cube, State, id_of
 from memos_cli.core.mergelines import union
 
 if TYPE_CHECKING:
@@ -83,7 +82,8 @@ def merge_cubes(
     overruled = []
     for name in _PLAIN:
         sides = (getattr(ours, name), getattr(theirs, name))
-        kept, lost = _pick(getattr(base, name) if base else _ABSENT, *sides, theirs_later)
+        wins = theirs.profile is False if name == "profile" else theirs_later  # a person's no
+        kept, lost = _pick(getattr(base, name) if base else _ABSENT, *sides, wins)
         values[name] = kept
         overruled += [Overruled(name, kept, lost)] if lost is not _ABSENT else []
     extra, told = _merge_extra(base, ours, theirs, theirs_later=theirs_later)
@@ -133,7 +133,7 @@ def proposal_of(kept: Cube, other: Cube) -> Cube:
     """
     return replace(
         other,
-        id=_id_of(f"{kept.id}\0{other.text}"),
+        id=id_of(f"{kept.id}\0{other.text}"),
         state=State.GENERATED,
         namespace=kept.namespace,
         pinned=False,
@@ -221,8 +221,3 @@ def _merge_state(base: Cube | None, ours: Cube, theirs: Cube) -> State:
     if base is not None and base.state in (ours.state, theirs.state):
         return theirs.state if ours.state is base.state else ours.state
     return max(ours.state, theirs.state, key=_LATTICE.index)
-
-
-def _id_of(text: str) -> str:
-    bits = int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) >> 4
-    return "".join(ID_ALPHABET[bits >> 5 * i & 31] for i in reversed(range(ID_LENGTH)))

@@ -78,8 +78,8 @@ OPERATIONS: Final[Mapping[str, Need]] = {
     ),
     **dict.fromkeys(
         (
-            "add", "edit", "forget", "pin", "unpin", "tag", "archive", "unarchive", "chat",
-            "review", "revert", "undo", "restore",
+            "add", "edit", "forget", "pin", "unpin", "tag", "archive", "unarchive", "profile",
+            "chat", "review", "revert", "undo", "restore",
         ),
         Need.WRITE,
     ),

@@ -65,10 +65,17 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """A memory that stood in the prompt; `score` is None for a pinned one."""
+    """A memory that stood in the prompt; `score` is None for one that stands in every prompt."""
 
     cube: Cube
     score: float | None
+
+    @property
+    def how(self) -> str:
+        """How it came there: "recalled", "pinned", or "profile"."""
+        if self.score is not None:
+            return "recalled"
+        return "pinned" if self.cube.pinned else "profile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +164,7 @@ class Conversation:
         turns = [Turn(t.role, t.text) for t in stored.session.turns] + [Turn("user", text)]
         asked = Asked(
             recalled=[r.cube for r in recalled if r.score is not None],
-            pinned=[r.cube for r in recalled if r.score is None],
+            standing=[r.cube for r in recalled if r.score is None],
             turns=turns,
             handed=handed or Handed(),
             embedder=self._embedder,
@@ -177,7 +184,7 @@ class Conversation:
         return Reply(
             answer=answer.text,
             session=stored.session.name if self.options.save and not self.options.at else "",
-            memories=tuple(r for r in recalled if r.cube.id in answer.memories),
+            memories=_once(r for r in recalled if r.cube.id in answer.memories),
             learnt=learnt,
             known=known,
             degraded=degraded,
@@ -197,16 +204,20 @@ class Conversation:
         if self.stored is None or unsaved:
             return
         turns = [Turn(t.role, t.text) for t in self.stored.session.turns]
-        pinned = self._open_searcher().pinned() if self.options.memory else []
-        asked = Asked((), pinned, turns, self._embedder)
+        standing = self._open_searcher().standing().lines if self.options.memory else ()
+        asked = Asked((), standing, turns, self._embedder)
         self._voice.rest(asked, self.options.manner, self.stored.path, should_stop)
 
     def search(self, text: str) -> tuple[Recalled, ...]:
-        """What recall finds for `text`, pinned memories not among it."""
+        """What recall finds for `text`."""
         found = self._open_searcher().search(Query(text=text, k=max(1, self.options.k)))
         return tuple(Recalled(hit.cube, hit.score) for hit in found.results)
 
     def _recall(self, text: str) -> tuple[tuple[Recalled, ...], tuple[str, ...]]:
+        """What stands in every prompt, and what recall finds, the profile's lines among it.
+
+        The small model is given more of what recall finds first, so they keep their ranks there.
+        """
         if not self.options.memory:
             return (), ()
         searcher = self._open_searcher()
@@ -214,8 +225,8 @@ class Conversation:
         # model tells better than a threshold which line it is.
         query = Query(text=text, k=self.options.k, min_score=0.0, at=self.options.at)
         found = searcher.search(query, noted=False) if query.k else Found(query, None, ())
-        pinned = searcher.pinned(self.options.at)
-        names = {cube.id for cube in pinned}
+        standing = searcher.standing(self.options.at)
+        names = {cube.id for cube in standing.pinned}
         past = found.time is not None or analysis.asks_past(text)
         kept = [hit for hit in found.results if past or not hit.superseded_by]
         hits = [
@@ -223,7 +234,7 @@ class Conversation:
             for h in kept
             if h.cube.id not in names
         ]
-        return (*(Recalled(cube, None) for cube in pinned), *hits), found.degraded
+        return (*(Recalled(cube, None) for cube in standing.lines), *hits), found.degraded
 
     def _open_searcher(self) -> Searcher:
         if self._searcher is None:
@@ -309,6 +320,14 @@ class Conversation:
             )
             if not any(self._twins(cube.text)) and not is_rejected(rejected, cube.text):
                 yield cube
+
+
+def _once(found: Iterable[Recalled]) -> tuple[Recalled, ...]:
+    """Each memory once, as it came first."""
+    first: dict[str, Recalled] = {}
+    for item in found:
+        first.setdefault(item.cube.id, item)
+    return tuple(first.values())
 
 
 def _note_of(handed: Handed) -> str:

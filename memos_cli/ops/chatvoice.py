@@ -94,6 +94,11 @@ def voice_of(model: Model, engine: Engine, activation: Activation | None = None)
     return GeneralVoice(engine, model.info.template, activation)
 
 
+def key_of(model: Model, places: Places) -> str:
+    """What answers of a model file are kept by: the SHA-256 of its weights."""
+    return gguf.digest(model.info.path, facts_of(places))
+
+
 def known_loss(activation: Activation, places: Places) -> list[Loss]:
     """What was measured of this model and engine on this machine; empty if nothing was."""
     noted = gguf.recorded(facts_of(places), f"composes {activation.digest}")

@@ -136,7 +136,8 @@ def _states(ws: Workspace) -> Iterator[Finding]:
         )
         yield Finding("kv", "note", text)
     else:
-        yield Finding("kv", "ok", f"{len(found):,} KV states, all sound")
+        many = "1 KV state" if len(found) == 1 else f"{len(found):,} KV states"
+        yield Finding("kv", "ok", f"{many}, all sound")
 
 
 def _model(find: Callable[[], Described]) -> Iterator[Finding]:

@@ -7,40 +7,32 @@ The KV states are machine-local and no part of the commit; they follow after it 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from memos_cli.core import claims, codec, evolution, tiering
-from memos_cli.core.aspect import one_aspect
+from memos_cli.core import codec, evolution, evolved, tiering
 from memos_cli.core.cube import Cube, State, new_id, path_of
-from memos_cli.core.duplicates import same_fact
-from memos_cli.core.errors import MemosError
-from memos_cli.core.evolution import STEPS, Known, Pair, Step, Used
-from memos_cli.core.rejected import FILE as REJECTED
-from memos_cli.core.rejected import is_rejected, rivals
-from memos_cli.core.relation import Relation, relation
+from memos_cli.core.evolution import STEPS, Step
 from memos_cli.core.tiering import Use
-from memos_cli.ops import access
 from memos_cli.ops.activation import MEMORY, fold
+from memos_cli.ops.evolvejudge import Judge
+from memos_cli.ops.evolvevault import Vault
 from memos_cli.ops.kvbuild import Schedule, schedule
 from memos_cli.ops.transaction import change
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
+    from memos_cli.core.profile import Block
     from memos_cli.core.tiering import Speed
     from memos_cli.ops.chatvoice import Ready
     from memos_cli.ops.embedder import Embedder
+    from memos_cli.ops.evolveadvice import Adviser
+    from memos_cli.ops.evolvesummary import Summariser
     from memos_cli.ops.kvbuild import Todo
     from memos_cli.ops.transaction import Transaction
     from memos_cli.ops.workspace import Workspace
 
-NEAR: Final = 12  # memories each one is compared with, a way of asking
-BLOCK: Final = 1024  # rows of vectors multiplied at once
 TIERS: Final = frozenset({"promote", "demote"})
 MOST_PASSES: Final = 12  # of planning: each takes memories out of force, so few are needed
 
@@ -49,9 +41,11 @@ MOST_PASSES: Final = 12  # of planning: each takes memories out of force, so few
 class Round:
     """What a round would do: its steps, the memories as they are after it, the ids it changes."""
 
-    vault: _Vault
+    vault: Vault
     steps: tuple[Step, ...]
     cubes: Mapping[str, Cube]
+    profile: Block
+    summariser: Summariser | None = None
 
     @property
     def changed(self) -> frozenset[str]:
@@ -60,27 +54,42 @@ class Round:
         return frozenset(id_ for id_, cube in before.items() if self.cubes.get(id_) != cube)
 
 
-def plan(ws: Workspace, embedder: Embedder, only: Collection[str] = STEPS) -> Round:
+def plan(
+    ws: Workspace,
+    embedder: Embedder,
+    only: Collection[str] = STEPS,
+    adviser: Adviser | None = None,
+    summariser: Summariser | None = None,
+) -> Round:
     """One round but for its KV states; nothing is written.
 
-    It is planned until nothing is left to do, so that a round right after it is empty.
+    It is planned until nothing is left to do, so that a round right after it is empty. The adviser
+    is asked when the rules are done: of what they settle it need not be asked. Without a summariser
+    nothing is summarised.
     """
-    vault, judge = _Vault(ws), _Judge(ws, embedder)
+    vault, judge = Vault(ws), Judge(ws, embedder)
     cubes, steps = dict(vault.cubes), list[Step]()
+    later = adviser if "review" in only else None
+    asked: Adviser | None = None
     for _ in range(MOST_PASSES):
-        made = evolution.plan(vault.known(cubes, judge), only)
+        known = vault.known(cubes, judge, asked)
+        if summariser is not None:
+            known = replace(known, summaries=summariser.summaries(known))
+        made = evolution.plan(known, only)
         steps += made
-        if not made:
+        if not made and asked is later:
             break
+        asked = asked if made else later
         for step in made:
-            cubes |= evolution.after(cubes, step)
+            cubes |= evolved.after(cubes, step)
             if step.step == "withdraw":
                 for id_ in step.ids:
                     del cubes[id_]
             elif step.step == "review":
-                asked = _question(ws, cubes[step.ids[0]], cubes[step.into])
-                cubes[asked.id] = asked
-    return Round(vault, tuple(steps), cubes)
+                question = _question(ws, cubes[step.ids[0]], cubes[step.into], step.reason)
+                cubes[question.id] = question
+    profile = evolution.profile_of(vault.unjudged(cubes))
+    return Round(vault, tuple(steps), cubes, profile, summariser)
 
 
 def apply(planned: Round) -> str | None:
@@ -88,154 +97,12 @@ def apply(planned: Round) -> str | None:
 
     Raises what `change` raises; then nothing has changed.
     """
-    return _write(planned) if planned.steps else None
-
-
-# -- what is known --------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Vault:
-    """The memories as they lie there: their cubes, paths and bytes, and how they were used.
-
-    What cannot be read is left out: it is reported elsewhere, and never taken for gone.
-    """
-
-    ws: Workspace
-    cubes: dict[str, Cube] = field(default_factory=dict)
-    data: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    uses: dict[str, Used] = field(init=False)
-    began: datetime | None = field(init=False)
-    rejected: bytes | None = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.uses, self.began = _uses(self.ws)
-        self.rejected = self.ws.files.read_or_none(REJECTED)
-        for entry in self.ws.catalog.entries():
-            if entry.error is None and entry.id and entry.id not in self.cubes:
-                try:
-                    raw = self.ws.files.read(entry.path)
-                    cube = codec.parse(raw)
-                except (OSError, MemosError, codec.CodecError):
-                    continue
-                self.cubes[cube.id], self.data[cube.id] = cube, (entry.path, raw)
-
-    def known(self, cubes: Mapping[str, Cube], judge: _Judge) -> Known:
-        """All that a plan is made from, with the memories as they are by now."""
-        now = self.ws.now()
-        pairs = judge.pairs(evolution.comparable(cubes.values(), now))
-        return Known(
-            cubes=cubes,
-            now=now,
-            uses=self.uses,
-            pairs=pairs,
-            watched=now - self.began if self.began else timedelta(0),
-            retention=self.ws.gate.policy.retention,
-            decided={
-                (p.older, p.newer)
-                for p in pairs
-                if p.relation is Relation.MAY_REPLACE
-                and is_rejected(self.rejected, rivals(cubes[p.older], cubes[p.newer]))
-            },
-        )
-
-
-def _uses(ws: Workspace) -> tuple[dict[str, Used], datetime | None]:
-    """The uses of each memory in this machine's log, and when the log begins."""
-    times: Counter[str] = Counter()
-    last: dict[str, datetime] = {}
-    began: datetime | None = None
-    for entry in access.since(ws, 0)[0]:
-        if entry.get("op") not in access.USES:
-            continue
-        try:
-            moment = datetime.fromisoformat(str(entry["t"])).astimezone(UTC)
-        except (KeyError, ValueError):
-            continue
-        began = min(began or moment, moment)
-        for id_ in map(str, entry["ids"]):
-            times[id_] += 1
-            last[id_] = max(last.get(id_, moment), moment)
-    return {id_: Used(n, last[id_]) for id_, n in times.items()}, began
-
-
-class _Judge:
-    """Judges pairs of memories by rules, each pair of texts once."""
-
-    def __init__(self, ws: Workspace, embedder: Embedder) -> None:
-        self._ws, self._embedder = ws, embedder
-        self._known: dict[tuple[str, str], Relation] = {}
-
-    def pairs(self, cubes: Sequence[Cube]) -> list[Pair]:
-        """The pairs of `cubes` (oldest first) that are near, and are not simply apart."""
-        found = []
-        candidates = sorted(_near(cubes, self._embedder).items())
-        with self._ws.progress("Comparing memories", len(candidates)) as advance:
-            for number, ((i, j), cosine) in enumerate(candidates, 1):
-                if number % 256 == 0:
-                    advance(256)
-                older, newer = cubes[i], cubes[j]
-                verdict = self._judged(older.text, newer.text, cosine)
-                if verdict is not Relation.APART:
-                    found.append(Pair(older.id, newer.id, verdict))
-        return found
-
-    def _judged(self, older: str, newer: str, cosine: float) -> Relation:
-        key = (older, newer)
-        if key not in self._known:
-            self._known[key] = _relation(older, newer, cosine)
-        return self._known[key]
-
-
-def _relation(older: str, newer: str, cosine: float) -> Relation:
-    """What a pair is to an automatic round: in doubt apart, or a question for a person.
-
-    The rules of a chat say what replaces, if both are plainly about one aspect of one subject; what
-    is the same was calibrated apart, because a merge hides one of the two (`core.duplicates`).
-    """
-    if same_fact(older, newer, cosine):
-        return Relation.SAME
-    found = relation(older, newer)
-    rivals_ = found in {Relation.REPLACES, Relation.MAY_REPLACE} and one_aspect(older, newer)
-    return found if rivals_ else Relation.APART
-
-
-def _near(cubes: Sequence[Cube], embedder: Embedder) -> dict[tuple[int, int], float]:
-    """Pairs of positions (older, newer) of one namespace that are near, with their cosine.
-
-    Near are those nearest to a memory by its own words, and by the questions that ask in the same
-    respect ("where do I live" for "I moved to Berlin").
-    """
-    import numpy as np
-
-    spaces: dict[str, list[int]] = {}
-    for at, cube in enumerate(cubes):
-        spaces.setdefault(cube.namespace, []).append(at)
-    found: dict[tuple[int, int], float] = {}
-    for members in spaces.values():
-        texts = [cubes[at].text for at in members]
-        vectors = embedder.embed(texts)
-        asked = [(row, ask) for row, text in enumerate(texts) for ask in claims.asked_by(text)]
-        rows = [*range(len(texts)), *(row for row, _ in asked)]
-        probes = np.concatenate([vectors, embedder.embed([ask for _, ask in asked])])
-        for row, near in zip(rows, _nearest(probes, vectors), strict=True):
-            for other in near:
-                if other != row:
-                    a, b = sorted((row, other))
-                    cosine = float(vectors[a] @ vectors[b])
-                    found[members[a], members[b]] = cosine
-    return found
-
-
-def _nearest(probes: NDArray[np.float32], vectors: NDArray[np.float32]) -> Iterator[list[int]]:
-    """For each probe the numbers of the `NEAR` nearest vectors."""
-    import numpy as np
-
-    count = min(NEAR + 1, len(vectors))
-    for start in range(0, len(probes), BLOCK):
-        cosines = probes[start : start + BLOCK] @ vectors.T
-        best = np.argpartition(-cosines, count - 1, axis=1)[:, :count]
-        yield from best.tolist()
+    if not planned.steps:
+        return None
+    commit = _write(planned)
+    if planned.summariser is not None:
+        planned.summariser.done([s.ids for s in planned.steps if s.step == "summarise"])
+    return commit
 
 
 # -- tiers ----------------------------------------------------------------------------------------
@@ -288,14 +155,14 @@ def _write(planned: Round) -> str | None:
     vault, cubes, steps = planned.vault, planned.cubes, planned.steps
     ws = vault.ws
     with change(ws, "evolve", _subject(steps)) as tx:
-        tx.body = [_line(vault.cubes, step) for step in steps]
+        tx.body = [_line({**vault.cubes, **cubes}, step) for step in steps]
         tx.ids = list(dict.fromkeys(id_ for step in steps for id_ in _named(vault.cubes, step)))
         for id_, before in vault.cubes.items():
             now = cubes.get(id_)
             if now != before:
                 _put(tx, vault.data[id_], before, now)
         for id_, cube in cubes.items():
-            if id_ not in vault.cubes:  # a question
+            if id_ not in vault.cubes:  # a question, a summary
                 tx.write(path_of(cube), codec.render(cube))
                 tx.ids.append(id_)
     return tx.commit
@@ -315,13 +182,15 @@ def _put(tx: Transaction, lies: tuple[str, bytes], before: Cube, now: Cube | Non
     tx.write(path, codec.update(raw, **changes))
 
 
-def _question(ws: Workspace, older: Cube, newer: Cube) -> Cube:
-    """What a person is asked. It names the two, and repeats nothing of what they say."""
+def _question(ws: Workspace, older: Cube, newer: Cube, why: str) -> Cube:
+    """What a person is asked, and why. It names the two, and repeats nothing of what they say."""
+    text = f"Which holds now, {newer.id} or {older.id}? {why[0].upper()}{why[1:]}."
     return replace(
         newer, id=new_id(), state=State.GENERATED, created=ws.now().replace(microsecond=0),
-        text=f"Which holds now, {newer.id} or {older.id}?", author=ws.actor,
+        text=text, author=ws.actor,
         source=evolution.SOURCE, supersedes=(older.id, newer.id), derived_from=(), title="",
-        tags=(), links=(), speaker="", pinned=False, priority=0, extra={},
+        tags=(), links=(), speaker="", pinned=False, profile=None, priority=0,
+        extra={},
     )  # fmt: skip
 
 
@@ -337,6 +206,7 @@ def _subject(steps: Sequence[Step]) -> str:
     verbs = {
         "expire": "expired", "supersede": "superseded", "merge": "merged",
         "review": "put up for review", "withdraw": "withdrawn", "archive": "archived",
+        "summarise": "summarised", "profile": "in or out of the profile",
     }  # fmt: skip
     return ", ".join(f"{counts[name]} {verb}" for name, verb in verbs.items() if counts[name])
 

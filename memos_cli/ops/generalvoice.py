@@ -18,6 +18,7 @@ from memos_cli.ops.voices import (
     MAX_EXTRACT_TOKENS,
     MAX_PIECES,
     MAX_RELATION_TOKENS,
+    MAX_SUMMARY_TOKENS,
     Answer,
     Cost,
     notes_of,
@@ -61,7 +62,7 @@ class GeneralVoice:
         thinking = parts[-1].text.rstrip().endswith(Thoughts.OPEN)
         text = _shown(pieces, Thoughts(inside=thinking), watch)
         stats = self._engine.stats
-        states.keep(asked.pinned, fitted.joined)
+        states.keep(asked.standing, fitted.joined)
         return Answer(
             text=text,
             memories=fitted.notes,
@@ -93,13 +94,12 @@ class GeneralVoice:
         )
 
     def prompt_with(
-        self, notes: Sequence[Note], question: str, pinned: Sequence[Note] = ()
+        self, notes: Sequence[Note], question: str, standing: Notes | None = None
     ) -> Prompt:
-        """The prompt of a first message, with all of these notes."""
+        """The prompt of a first message, with all of these notes behind what stands in each."""
         room = Room(self._engine.n_ctx, self._count)
-        fitted = chatprompt.fit(
-            chatprompt.SYSTEM, Notes(pinned, notes), [Turn("user", question)], room
-        )
+        shown = replace(standing or Notes(), recalled=notes)
+        fitted = chatprompt.fit(chatprompt.SYSTEM, shown, [Turn("user", question)], room)
         return self._engine.tokenize(self._prompt(fitted.messages))
 
     def rest(
@@ -112,7 +112,7 @@ class GeneralVoice:
         parts = self._prompt(fitted.messages)
         last = max(index for index, part in enumerate(parts) if not part.special)
         start = self._engine.tokenize(parts[:last])
-        keep_session(self._activation, start, path, asked.pinned, should_stop)
+        keep_session(self._activation, start, path, asked.standing, should_stop)
 
     def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
         """See Voice. The grammar lets it copy sentences of the message and nothing else."""
@@ -133,6 +133,20 @@ class GeneralVoice:
             aside=True,
         )
         return nano.parse_relation(done.text)
+
+    def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
+        """See Voice. It writes freely; what is taken of it is decided elsewhere."""
+        parts = self._prompt(chatprompt.summary_messages(turns))
+        prompt = self._engine.tokenize(parts)
+        if len(prompt.tokens) + MAX_SUMMARY_TOKENS > self._engine.n_ctx:
+            return ""
+        done = self._engine.complete(
+            prompt, max_tokens=MAX_SUMMARY_TOKENS, should_stop=should_stop, aside=True
+        )
+        if done.tokens >= MAX_SUMMARY_TOKENS:
+            return ""  # it has no end
+        thoughts = Thoughts(inside=parts[-1].text.rstrip().endswith(Thoughts.OPEN))
+        return (thoughts.feed(done.text) + thoughts.finish()).strip()
 
     def _propose(self, piece: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
         grammar = nano.extract_grammar(piece)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from memos_cli.core.cube import Cube
     from memos_cli.ops.workspace import Workspace
 
-_GOVERNED: Final = ("state", "pinned", "tags")
+_GOVERNED: Final = ("state", "pinned", "profile", "tags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ def _unarchive(cube: Cube) -> Cube:
     return cube if there else moved(cube, State.ACTIVATED, Cause.UNARCHIVE)
 
 
-def _with(cube: Cube, **values: Any) -> Cube:  # noqa: ANN401 - fields of a memory
+def with_fields(cube: Cube, **values: Any) -> Cube:  # noqa: ANN401 - fields of a memory
+    """The memory with fields changed. Raises RefusedError for a frozen one that would change."""
     after = replace(cube, **values)
     if after != cube:
         refuse_frozen(cube)
@@ -73,8 +74,8 @@ ACTIONS: Final[Mapping[str, Callable[[Cube], Cube]]] = {
     "unfreeze": _unfreeze,
     "archive": _archive,
     "unarchive": _unarchive,
-    "pin": lambda cube: _with(cube, pinned=True),
-    "unpin": lambda cube: _with(cube, pinned=False),
+    "pin": lambda cube: with_fields(cube, pinned=True),
+    "unpin": lambda cube: with_fields(cube, pinned=False),
 }
 """What each command makes of a memory: the same memory where it is so already."""
 
@@ -87,7 +88,7 @@ def govern(
     Raises RefusedError where a memory's state forbids it, NothingFoundError and UsageError for an
     id, ConflictError where a file has uncommitted changes.
     """
-    return _carry_out(ws, action, prefixes, ACTIONS[action], dry_run=dry_run)
+    return carry_out(ws, action, prefixes, ACTIONS[action], dry_run=dry_run)
 
 
 def tag(
@@ -111,16 +112,16 @@ def tag(
 
     def tagged(cube: Cube) -> Cube:
         kept = [name for name in cube.tags if name not in gone]
-        return _with(cube, tags=tuple(dict.fromkeys([*kept, *fresh])))
+        return with_fields(cube, tags=tuple(dict.fromkeys([*kept, *fresh])))
 
-    result = _carry_out(ws, "tag", [before.id], tagged, dry_run=dry_run)
+    result = carry_out(ws, "tag", [before.id], tagged, dry_run=dry_run)
     (after,) = result.cubes
     added = tuple(name for name in after.tags if name not in before.tags)
     removed = tuple(name for name in before.tags if name not in after.tags)
     return Tagged(after, added, removed, result.commit)
 
 
-def _carry_out(
+def carry_out(
     ws: Workspace,
     op: str,
     prefixes: Iterable[str],
@@ -128,6 +129,7 @@ def _carry_out(
     *,
     dry_run: bool,
 ) -> Governed:
+    """Makes of memories what `becomes` says, in one commit; raises as `govern` does."""
     found = {entry.path: (cube, data) for entry, cube, data in map(ws.load, prefixes)}
     ws.gate.require_write(*(cube for cube, _ in found.values()))
     after = {path: becomes(cube) for path, (cube, _) in found.items()}

@@ -9,6 +9,7 @@ from memos_cli.core import nano, tiering
 from memos_cli.core.cube import RECALLED_STATES
 from memos_cli.core.errors import ModelUnusableError, RefusedError
 from memos_cli.core.evolution import in_force
+from memos_cli.core.profile import block
 from memos_cli.core.prompt import Turn
 from memos_cli.core.rejected import plain
 from memos_cli.core.tiering import Use
@@ -16,7 +17,7 @@ from memos_cli.ops.activation import FIXED, MEMORY, fold
 from memos_cli.ops.generalvoice import GeneralVoice
 from memos_cli.ops.kvsweep import source_of, sweep
 from memos_cli.ops.states import Line
-from memos_cli.ops.voices import note_of
+from memos_cli.ops.voices import note_of, standing_notes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -90,8 +91,7 @@ def build(ws: Workspace, ready: Ready, wanted: Wanted, *, dry_run: bool = False)
     if not wanted.named:
         return follow(ws, ready, schedule(ready, _memories(ws), uses), dry_run=dry_run)
     cubes = sorted(_chosen(ws, wanted), key=lambda c: (-uses.get(c.id, Use(c.id)).count, c.id))
-    pinned = [cube for cube in _memories(ws) if cube.pinned]
-    todo = tuple(_todo(ready, pinned, cubes))
+    todo = tuple(_todo(ready, block(_memories(ws), ws.now()).lines, cubes))
     return follow(ws, ready, Schedule(todo, ()), dry_run=dry_run)
 
 
@@ -119,7 +119,8 @@ def schedule(
         for cube in cubes
         if cube.id in uses or cube.id in holding or cube.pinned or cube.priority > 0
     ]
-    todo = list(_todo(ready, [cube for cube in cubes if cube.pinned], wanted))
+    standing = block(cubes, activation.ws.now()).lines
+    todo = list(_todo(ready, standing, wanted))
     made = {item.cubes[0].id: item for item in todo if item.label == MEMORY}
     keys = {id_: _key(activation, item) for id_, item in made.items() if id_ not in changed}
     stored = {id_: rows[key].bytes for id_, key in keys.items() if key in rows}
@@ -222,7 +223,7 @@ def _make(ws: Workspace, activation: Activation, item: Todo) -> bool:
 
 
 def _memories(ws: Workspace) -> list[Cube]:
-    """The memories that may stand in a prompt now, in the order in which chats pin them."""
+    """The memories that may stand in a prompt now, oldest first."""
     there = (e.id for e in ws.catalog.entries() if e.error is None and e.id)
     return in_force((ws.load(id_)[1] for id_ in there), ws.now())
 
@@ -242,7 +243,7 @@ def _chosen(ws: Workspace, wanted: Wanted) -> list[Cube]:
     ]
 
 
-def _todo(ready: Ready, pinned: Sequence[Cube], cubes: Sequence[Cube]) -> Iterator[Todo]:
+def _todo(ready: Ready, standing: Sequence[Cube], cubes: Sequence[Cube]) -> Iterator[Todo]:
     """The states that these memories may have with this model; none for what is no text."""
     if ready.model.is_nano:
         for cube in cubes:
@@ -251,20 +252,20 @@ def _todo(ready: Ready, pinned: Sequence[Cube], cubes: Sequence[Cube]) -> Iterat
             if line.prompt.cuts:
                 yield Todo((cube,), line.prompt, line.prompt.cuts[0])
     else:
-        yield from _general_todo(ready, pinned, cubes)
+        yield from _general_todo(ready, standing, cubes)
 
 
-def _general_todo(ready: Ready, pinned: Sequence[Cube], cubes: Sequence[Cube]) -> Iterator[Todo]:
-    """The fixed block with what is pinned; then, where notes are joined, each note on it."""
+def _general_todo(ready: Ready, standing: Sequence[Cube], cubes: Sequence[Cube]) -> Iterator[Todo]:
+    """What stands in every prompt; then each note on it, where notes are joined."""
     voice = GeneralVoice(ready.engine, ready.model.info.template)
-    shown = [cube for cube in pinned if plain(cube.text)]
-    notes = [note_of(cube) for cube in shown]
+    shown = [cube for cube in standing if plain(cube.text)]
+    notes = standing_notes(shown)
     start = voice.prompt_with([], "?", notes)
     if not start.cuts:
         msg = f"The prompt of {ready.model.name} has no fixed start that a state could be kept of."
         raise ModelUnusableError(msg)
     yield Todo(tuple(shown), start, start.cuts[0], FIXED)
-    named = {cube.id for cube in pinned}
+    named = {cube.id for cube in standing}
     for cube in cubes if ready.states.redo is not None else ():
         if cube.id not in named and plain(cube.text):
             prompt = voice.prompt_with([note_of(cube)], "?", notes)

@@ -92,9 +92,9 @@ def supersede(tx: Transaction, cube: Cube) -> Cube:
     """Write into the memories that `cube` replaces that it does.
 
     Returns `cube` without those that are gone, changed or held fast by now: another program may
-    have written while the model worked.
+    have written while the model worked. It takes over their place in the profile.
     """
-    kept = []
+    kept, within = [], cube.profile
     for old in in_force(tx.ws, cube.supersedes):
         if old.namespace != cube.namespace:
             continue
@@ -102,7 +102,9 @@ def supersede(tx: Transaction, cube: Cube) -> Cube:
         tx.expect(entry.path, tx.ws.git.blob_id(data))
         tx.write(entry.path, codec.update(tx.read(entry.path) or data, superseded_by=cube.id))
         kept.append(old.id)
-    return replace(cube, supersedes=tuple(kept))
+        if old.profile and within is None:
+            within = True
+    return replace(cube, supersedes=tuple(kept), profile=within)
 
 
 def in_force(ws: Workspace, ids: Iterable[str]) -> list[Cube]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from memos_cli.backends.llama import Engine
+    from memos_cli.core.chatprompt import Note
+    from memos_cli.core.cube import Cube
     from memos_cli.core.prompt import Completion, Part
     from memos_cli.ops.activation import Activation
     from memos_cli.ops.embedder import Embedder
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_NANO_TURNS: Final = 8  # of the person, those that share words with the message before others
 MAX_NANO_LINES: Final = 16  # of text handed over: those that say most of the message
+MAX_NANO_PROFILE: Final = 4  # lines of the profile: those that say most of the message
 SAYS: Final = "The text says: "
 
 
@@ -44,7 +47,7 @@ class NanoVoice:
         """See Voice. It knows one manner. The memories it quotes are named first."""
         del manner
         self._cost, self._should_stop = Cost(), watch.should_stop
-        cubes = (*asked.pinned, *asked.recalled)
+        cubes = _candidates(asked)
         self._ids = {nano.clean(cube.text): cube.id for cube in cubes}
         if self._activation is not None:
             self._activation.used([cube.id for cube in cubes])
@@ -89,6 +92,11 @@ class NanoVoice:
         except _StoppedError:
             return nano.UNRELATED
 
+    def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
+        """See Voice. It quotes, and writes nothing of its own."""
+        del turns, should_stop
+        return ""
+
     def _complete(self, parts: Sequence[Part], grammar: str, max_tokens: int) -> Completion:
         if self._should_stop():
             raise _StoppedError
@@ -122,6 +130,21 @@ def alike_by(embedder: Embedder) -> nano_answer.Alike:
 
 class _StoppedError(Exception):
     """The person stopped the answer."""
+
+
+def _candidates(asked: Asked) -> tuple[Cube, ...]:
+    """The memories it may quote, the best first: there is room for the first ones only.
+
+    What is pinned comes before what recall finds. The profile's lines stand behind that, if they
+    say something of the message: each further line is one more to be wrong about, and it can do
+    nothing with an instruction but quote it.
+    """
+    pinned = [cube for cube in asked.standing if cube.pinned]
+    chosen = [cube for cube in asked.standing if not cube.pinned]
+    near = relevance([c.text for c in chosen], asked.turns[-1].text, asked.embedder.akin)
+    best = sorted((i for i, score in enumerate(near) if score > 0), key=lambda i: -near[i])
+    behind = (chosen[i] for i in best[:MAX_NANO_PROFILE])
+    return tuple({cube.id: cube for cube in (*pinned, *asked.recalled, *behind)}.values())
 
 
 def _recent(asked: Asked) -> list[Turn]:

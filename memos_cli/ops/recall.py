@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from memos_cli.backends.lance import TableError
-from memos_cli.core import analysis, codec, packing, ranking
+from memos_cli.core import analysis, codec, packing, profile, ranking
 from memos_cli.core.errors import VaultDamagedError
 from memos_cli.core.query import DEFAULT_K, Hit, Query, Recalled
 from memos_cli.core.rows import quote, split_key, where_of
@@ -132,23 +132,23 @@ class Searcher:
                 msg = f"The search tables of {self.ws.root} cannot be read: {again}."
                 raise VaultDamagedError(msg, hint="`memos doctor` says more.") from again
 
-    def pinned(self, at: str | None = None) -> list[Cube]:
-        """The pinned memories that recall may draw from, oldest first; not noted as a use.
+    def standing(self, at: str | None = None) -> profile.Block:
+        """What of the memories in force stands in every prompt; not noted as a use.
 
-        With `at` those of a revision; raises UsageError where it names none.
+        With `at` of those of a revision; raises UsageError where it names none.
         """
         now = self.ws.now().replace(second=0, microsecond=0)
         if at is None:
             where = where_of(Query(""), now, None, seen_rows(self.index, past=False))
         else:
             where = self.scorer.scope(Query(""), as_of(self.ws, at)[0], now).where
-        keys = [split_key(key) for key in self.index.table.keys(f"{where} AND pinned")]
+        keys = [split_key(key) for key in self.index.table.keys(f"{where} AND standing")]
         if at is None:
             found = [self.ws.files.read(path) for path in sorted({path for path, _ in keys})]
         else:
             found = list(self.ws.git.read_blobs(blob for _, blob in keys).values())
-        cubes = [codec.parse(data) for data in found]
-        return sorted(cubes, key=lambda cube: (cube.created, cube.id))
+        cubes = map(codec.parse, found)
+        return profile.block((c for c in cubes if c.pinned or not c.superseded_by), now)
 
     def _hits(
         self, query: Query, commit: str | None, now: datetime

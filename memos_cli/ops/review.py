@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from memos_cli.core import codec
 from memos_cli.core.cube import RECALLED_STATES, State, clean_text, subject_line
 from memos_cli.core.errors import MemosError, RefusedError
-from memos_cli.core.evolution import Step, after, is_question
+from memos_cli.core.evolution import Step, is_question
+from memos_cli.core.evolved import after
 from memos_cli.core.lifecycle import Cause, allowed, may_be_replaced
 from memos_cli.core.rejected import FILE, add_rejected, rivals
 from memos_cli.ops import access
@@ -94,7 +95,7 @@ def review(ws: Workspace, verdicts: Verdicts, *, dry_run: bool = False) -> Revie
         tx.ids = list(dict.fromkeys([*(cube.id for cube in (*accepted, *refused)), *replaced]))
         for (path, data), cube in zip(files.items(), accepted, strict=True):
             tx.expect(path, ws.git.blob_id(accept[path][1]))
-            tx.write(path, codec.update(data, supersedes=cube.supersedes))
+            tx.write(path, codec.update(data, supersedes=cube.supersedes, profile=cube.profile))
         for path, cube in questions.items():
             tx.expect(path, ws.git.blob_id(accept[path][1]))
             tx.remove(path)

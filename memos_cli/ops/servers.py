@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,11 +18,20 @@ from memos_cli.core.packing import estimate
 from memos_cli.core.stream import Thoughts
 from memos_cli.ops.configure import set_config
 from memos_cli.ops.models import KEY, facts_of
-from memos_cli.ops.voices import MAX_ANSWER_SHARE, MAX_RELATION_TOKENS, Answer, Cost, notes_of
+from memos_cli.ops.voices import (
+    MAX_ANSWER_SHARE,
+    MAX_RELATION_TOKENS,
+    MAX_SUMMARY_TOKENS,
+    Answer,
+    Cost,
+    notes_of,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from memos_cli.core.chatprompt import Note
+    from memos_cli.core.prompt import Turn
     from memos_cli.ops.models import Places
     from memos_cli.ops.voices import Asked, Manner, Watch
     from memos_cli.ops.workspace import Workspace
@@ -33,6 +43,12 @@ _SENTENCES: Final = {
     "type": "object",
     "properties": {"sentences": {"type": "array", "items": {"type": "string"}}},
     "required": ["sentences"],
+    "additionalProperties": False,
+}
+_RELATION: Final = {
+    "type": "object",
+    "properties": {"relation": {"type": "string", "enum": list(nano.RELATIONS)}},
+    "required": ["relation"],
     "additionalProperties": False,
 }
 
@@ -118,6 +134,7 @@ class ServerVoice:
         """Take the model, and the largest context to fill."""
         self._remote = remote
         self._context = min(remote.context, context)
+        self._schemas = True  # until it refuses one
 
     def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
         """See Voice."""
@@ -149,27 +166,48 @@ class ServerVoice:
         """See Voice. What is no sentence of the message is dropped, whatever the server says."""
         if should_stop():
             return ()
-        schema = {"name": "sentences", "strict": True, "schema": _SENTENCES}
-        body = self._body(
-            temperature=0, max_tokens=256,
-            response_format={"type": "json_schema", "json_schema": schema},
-        )  # fmt: skip
         turns = chatprompt.extract_messages(message)
-        try:
-            said = self._remote.server.ask(body, turns)
-        except ModelUnusableError:  # not every server knows schemas
-            body.pop("response_format")
-            said = self._remote.server.ask(body, turns)
+        said = self._ask(_SENTENCES, turns, 256, should_stop)
         return nano.parse_extract("\n".join(_listed(said)), message)
 
     def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
         """See Voice."""
         if should_stop():
             return nano.UNRELATED
-        body = self._body(temperature=0, max_tokens=MAX_RELATION_TOKENS)
-        return nano.parse_relation(
-            self._remote.server.ask(body, chatprompt.relate_messages(older, newer))
-        )
+        turns = chatprompt.relate_messages(older, newer)
+        said = self._ask(_RELATION, turns, 3 * MAX_RELATION_TOKENS, should_stop)
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
+            said = str(json.loads(said)["relation"])  # else the word alone
+        return nano.parse_relation(said)
+
+    def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
+        """See Voice."""
+        body = self._body(temperature=0, max_tokens=MAX_SUMMARY_TOKENS)
+        messages = chatprompt.summary_messages(turns)
+        thoughts = Thoughts()
+        said = self._remote.server.ask(body, messages, should_stop)
+        return (thoughts.feed(said) + thoughts.finish()).strip()
+
+    def _ask(
+        self,
+        schema: Mapping[str, Any],
+        turns: Sequence[Turn],
+        max_tokens: int,
+        should_stop: Callable[[], bool],
+    ) -> str:
+        """An answer in the form of a schema, as far as the server knows of such."""
+        body = self._body(temperature=0, max_tokens=max_tokens)
+        name = next(iter(schema["properties"]))
+        form = {"name": name, "strict": True, "schema": schema}
+        if self._schemas:
+            with_form = {**body, "response_format": {"type": "json_schema", "json_schema": form}}
+            try:
+                return self._remote.server.ask(with_form, turns, should_stop)
+            except ModelUnusableError:  # not every server knows schemas
+                said = self._remote.server.ask(body, turns, should_stop)
+                self._schemas = False
+                return said
+        return self._remote.server.ask(body, turns, should_stop)
 
     def _body(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
         return {"model": self._remote.name, **more}

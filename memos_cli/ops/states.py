@@ -39,14 +39,14 @@ class Started:
         """The seconds of prefill that restored states saved."""
         return self._activation.saved_s - self._before if self._activation else 0.0
 
-    def keep(self, pinned: Sequence[Cube], joined: Sequence[str]) -> None:
+    def keep(self, standing: Sequence[Cube], joined: Sequence[str]) -> None:
         """Store the fixed block, and the notes (by the ids of their memories) that earn it."""
         activation = self._activation
         if activation is None:
             return
         activation.measured()
         activation.used([id_ for id_ in joined if id_])
-        sources = [source_of(activation.ws, cube.id) for cube in pinned]
+        sources = [source_of(activation.ws, cube.id) for cube in standing]
         if self._base and None not in sources:
             activation.keep(self._prompt, self._base, [s for s in sources if s], FIXED)
         if self.join is not None:
@@ -99,7 +99,7 @@ def keep_session(
     activation: Activation,
     start: Prompt,
     path: str,
-    pinned: Sequence[Cube],
+    standing: Sequence[Cube],
     should_stop: Callable[[], bool],
 ) -> None:
     """Read and store what the next prompt of a session begins with, if that does not take long.
@@ -117,7 +117,7 @@ def keep_session(
         length = engine.held(longer)
     elif unread and not engine.read(longer, length, should_stop):
         return
-    sources = [source_of(activation.ws, cube.id) for cube in pinned]
+    sources = [source_of(activation.ws, cube.id) for cube in standing]
     sources.append(transcript_of(activation.ws, path))
     if length and None not in sources:
         label = f"{SESSION}{PurePosixPath(path).stem}"

@@ -18,6 +18,7 @@ from memos_cli.core import analysis, codec
 from memos_cli.core.cube import Cube, Kind, is_memory
 from memos_cli.core.errors import LockTimeoutError
 from memos_cli.core.policy import level_of
+from memos_cli.core.profile import stands
 from memos_cli.core.ranking import ASKS, SELF, TELLS_TIME
 from memos_cli.core.rows import (
     Overlay,
@@ -314,7 +315,7 @@ def fields_of(cube: Cube, data: bytes) -> dict[str, object]:
         "priority": max(-(2**31), min(2**31 - 1, cube.priority)),
         "traits": traits,
         "length": len(terms),
-        "pinned": cube.pinned,
+        "standing": stands(cube),
         "data": data,
     }
 

@@ -21,6 +21,7 @@ from memos_cli.backends.files import unwritable
 from memos_cli.backends.git import Change
 from memos_cli.core.cube import is_memory
 from memos_cli.core.errors import ConflictError, MemosError, RefusedError
+from memos_cli.ops import modelcache
 from memos_cli.ops.gate import check_writes
 from memos_cli.ops.kvsweep import after_change
 from memos_cli.ops.workspace import LOCK_TIMEOUT_S
@@ -111,6 +112,7 @@ def change(ws: Workspace, op: str, subject: str = "") -> Iterator[Transaction]:
             ws.refresh([path for path in tx.changes if is_memory(path)])
             if tx.replaces:
                 after_change(ws)
+                modelcache.sweep(ws)
 
 
 def _apply(ws: Workspace, tx: Transaction) -> str | None:

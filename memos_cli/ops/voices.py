@@ -7,7 +7,7 @@ template. A server is the third (`ops.servers`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 from memos_cli.core import chatprompt
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_EXTRACT_TOKENS: Final = 256
 MAX_RELATION_TOKENS: Final = 8
+MAX_SUMMARY_TOKENS: Final = 256  # a reasoning model needs more, and is cut: nothing is then taken
 MAX_PIECES: Final = 8  # of a message that are read for what to learn: nobody types more
 MAX_ANSWER_SHARE: Final = 0.5  # of the context, however many tokens are asked for
 
@@ -71,13 +72,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What an answer is made from: memories (best first), pinned ones, the turns, the last asks.
+    """What an answer is made from: memories (best first), the turns, of which the last asks.
 
+    `standing` are those that stand in every prompt, pinned or of the profile; the latter may be
+    among the recalled ones too.
     `handed` is text that came with the last turn; `embedder` knows which words are near to which.
     """
 
     recalled: Sequence[Cube]
-    pinned: Sequence[Cube]
+    standing: Sequence[Cube]
     turns: Sequence[Turn]
     embedder: Embedder
     handed: Handed = field(default_factory=Handed)
@@ -127,10 +130,20 @@ class Voice(Protocol):
         """One of `nano.RELATIONS`: how the newer of two memories relates to the older."""
         ...
 
+    def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
+        """What is worth keeping of turns of a conversation; "" where it writes nothing."""
+        ...
+
 
 def notes_of(asked: Asked) -> Notes:
     """What memory has for a message, as a general model is shown it."""
-    return Notes(_notes(asked.pinned), _notes(asked.recalled))
+    return replace(standing_notes(asked.standing), recalled=_notes(asked.recalled))
+
+
+def standing_notes(cubes: Sequence[Cube]) -> Notes:
+    """What stands in every prompt, as a general model is shown it."""
+    pinned = [cube for cube in cubes if cube.pinned]
+    return Notes(_notes(pinned), (), _notes([cube for cube in cubes if not cube.pinned]))
 
 
 def _notes(cubes: Sequence[Cube]) -> list[Note]:

@@ -47,7 +47,8 @@ class Surroundings:
     """What a command brings along: who acts, the clock, the environment, where messages go.
 
     `detail` takes what only those want to know who ask for it (-v).
-    `progress(label, total)` is a context manager that yields `advance(n)`. `embedder(ws, degraded)`
+    `progress(label, total)` is a context manager that yields `advance(n)`, `slow_progress` the same
+    for work of which each piece takes its time. `embedder(ws, degraded)`
     is the embedding model that the settings name, None for the package's own.
     """
 
@@ -57,6 +58,9 @@ class Surroundings:
     notify: Callable[[str], None] = lambda _message: None
     detail: Callable[[str], None] = lambda _message: None
     progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = (
+        lambda _label, _total: nullcontext(lambda _n: None)
+    )
+    slow_progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = (
         lambda _label, _total: nullcontext(lambda _n: None)
     )
     embedder: Callable[[Workspace, list[str]], Embedder | None] = lambda _ws, _degraded: None

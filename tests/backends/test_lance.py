@@ -40,7 +40,7 @@ def record(number: int, *, live: bool = True, **fields: object) -> Record:
         "sensitivity": "normal", "author": "user", "source": "cli", "session": "", "speaker": "",
         "tags": [], "terms": f"word{number} common", "created": micros(NOW) + number,
         "expires": None,
-        "valid_until": None, "priority": 0, "traits": 0, "length": 2, "pinned": False,
+        "valid_until": None, "priority": 0, "traits": 0, "length": 2, "standing": False,
         "data": b"data%d" % number,
     }  # fmt: skip
     values["bucket"] = bucket_of(str(fields.get("session", "")))

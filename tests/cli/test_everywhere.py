@@ -60,6 +60,7 @@ def commands(id_: str) -> dict[str, list[str]]:
         "forget": ["forget", id_],
         "kv clear": ["kv", "clear"],
         "evolve": ["evolve"],
+        "profile": ["profile"],
         "blame": ["blame", id_],
         "branch": ["branch"],
         "switch": ["switch", "other"],

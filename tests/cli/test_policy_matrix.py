@@ -233,13 +233,17 @@ def tag(place: Place, scope: str) -> list[str]:
     return ["tag", place.ids[scope], "+x"]
 
 
+def keep(place: Place, scope: str) -> list[str]:
+    return ["profile", "--keep", place.ids[scope]]
+
+
 def of_id(name: str) -> Callable[[Place, str], list[str]]:
     return lambda place, scope: [name, place.ids[scope]]
 
 
 WRITES: dict[str, Callable[[Place, str], list[str]]] = {
-    "edit": edit, "restore": restore, "review": accept, "tag": tag, "unpin": of_id("unpin"),
-    "pin": of_id("pin"), "archive": of_id("archive"), "unarchive": of_id("unarchive"),
+    "edit": edit, "restore": restore, "review": accept, "tag": tag, "profile": keep,
+    "unpin": of_id("unpin"), "pin": of_id("pin"), "archive": of_id("archive"), "unarchive": of_id("unarchive"),
     "forget": of_id("forget"),
 }  # fmt: skip
 """What is done to a memory, in an order in which each can be done after the one before."""

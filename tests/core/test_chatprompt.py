@@ -251,3 +251,16 @@ def test_text_is_released_when_it_is_clear() -> None:
 def test_thoughts_are_left_out(pieces: list[str], inside: bool, answer: str) -> None:  # noqa: FBT001
     thoughts = Thoughts(inside=inside)
     assert "".join([*map(thoughts.feed, pieces), thoughts.finish()]) == answer
+
+
+def test_the_profile_stands_behind_the_pinned_and_takes_a_quarter() -> None:
+    profile = [Note(f"wish {i} " + "word " * 20, "", f"w{i}") for i in range(9)]
+    notes = Notes([Note("Call me Ada.", "", "p")], [profile[0], Note("tea", "", "a")], profile)
+    fitted = fit("S", notes, talk("hi"), Room(600, WORDS.count))
+    assert fitted.notes[0] == "p"
+    within = [id_ for id_ in fitted.notes if id_.startswith("w")]
+    assert 0 < len(within) < 9
+    assert within == [f"w{i}" for i in range(len(within))]
+    assert fitted.notes[-1] == "a"
+    longer = fit("S", notes, talk("hi " * 100), Room(600, WORDS.count))
+    assert longer.messages[0] == fitted.messages[0]  # what stays does not depend on the message

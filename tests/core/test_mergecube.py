@@ -222,3 +222,11 @@ def test_the_file_says_what_the_memory_does(base: Cube | None, ours: Cube, their
     files = (base and codec.render(base), codec.render(ours), codec.render(theirs))
     found = merge_files(*files)
     assert codec.render(codec.parse(found.data)) == codec.render(found.merged.cube)
+
+
+def test_a_no_to_the_profile_stands_against_a_choice() -> None:
+    chosen, kept_out = replace(BASE, profile=True), replace(BASE, profile=False)
+    for ours, theirs in ((chosen, kept_out), (kept_out, chosen)):
+        merged = merge_cubes(BASE, ours, theirs)
+        assert (merged.cube.profile, merged.overruled[0].other) == (False, True)
+    assert merge_cubes(BASE, chosen, BASE).cube.profile is True

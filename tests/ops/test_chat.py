@@ -41,7 +41,7 @@ class FakeVoice:
         self.asked.append(asked)
         text = self.answers.pop(0) if self.answers else "Yes."
         watch.on_text(text)
-        ids = tuple(cube.id for cube in (*asked.pinned, *asked.recalled))
+        ids = tuple(cube.id for cube in (*asked.standing, *asked.recalled))
         return Answer(text, ids, Cost(), interrupted=self.interrupted)
 
     def propose(self, message: str, should_stop: Callable[[], bool]) -> tuple[str, ...]:
@@ -188,7 +188,7 @@ def test_pinned_memories_are_always_there(ws: Workspace, memos: Memos) -> None:
     ws.refresh()
     voice = FakeVoice()
     reply = talk(ws, voice).say("What is the weather like on Mars?")
-    assert [c.id for c in voice.asked[0].pinned] == [pinned]
+    assert [c.id for c in voice.asked[0].standing] == [pinned]
     assert reply.memories[0].score is None
 
 

@@ -29,7 +29,7 @@ def schema_of(dim: int) -> pa.Schema:
             pa.field("tags", pa.list_(pa.string())),
             *(pa.field(name, pa.int64()) for name in times),
             pa.field("length", pa.int32()),
-            pa.field("pinned", pa.bool_()),
+            pa.field("standing", pa.bool_()),
             pa.field("data", pa.binary()),
             pa.field("brief", pa.binary()),
             pa.field("vector", pa.list_(pa.float32(), dim)),

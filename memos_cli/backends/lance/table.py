@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from memos_cli.core.rows import Record
 
-SCHEMA: Final = 5
+SCHEMA: Final = 6
 COMPACT_EVERY: Final = 100  # versions; a merge takes 9 ms at first and 115 after 1,000 of them
 VECTOR_INDEX_ROWS: Final = 4_000  # below, reading all vectors is as fast as an index
 PARTITION: Final = 2_000  # vectors in a cluster of the index
