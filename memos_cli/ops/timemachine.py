@@ -208,7 +208,7 @@ class _Undo:
 
 
 def _still_readable(path: str, data: bytes) -> bool:
-    if not (path.startswith("memories/") and path.endswith(".md")):
+    if not is_memory(path):
         return True
     try:
         codec.parse(data)
