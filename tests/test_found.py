@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.harness import git
+from tests.harness import git, memory_file, snapshot
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,3 +23,18 @@ def test_a_hidden_file_among_the_memories_is_nobodys_uncommitted_work(
     told = memos.ok("diff", "HEAD", "--json").json
     assert (told["other"], told["unreadable"]) == ([], [])
     memos.ok("switch", "-c", "side")
+
+
+def test_undo_of_a_fast_forward_merge_leads_back_to_before_it(memos: Memos, vault: Path) -> None:
+    memos.add("I like tea.")
+    memos.ok("switch", "-c", "side")
+    first, second = memos.add("My bike is red."), memos.add("I own a dog.")
+    memos.ok("switch", "main")
+    before = snapshot(vault / "memories")
+    memos.ok("merge", "side")
+    assert memos.ok("undo", "-n", "--json").json["reverted"] != []
+    memos.ok("undo")
+    assert snapshot(vault / "memories") == before
+    assert memos("show", first).exit_code == memos("show", second).exit_code == 3
+    memos.ok("undo")  # and then what was done before the merge
+    assert snapshot(vault / "memories") == {}
