@@ -25,6 +25,18 @@ def test_a_hidden_file_among_the_memories_is_nobodys_uncommitted_work(
     memos.ok("switch", "-c", "side")
 
 
+def test_restore_does_not_take_the_place_of_another_memory(memos: Memos, vault: Path) -> None:
+    tea, bike = memos.add("I like tea."), memos.add("My bike is red.")
+    place = memory_file(vault, tea)
+    memos.ok("forget", tea)
+    git(vault, "mv", memory_file(vault, bike), place)
+    git(vault, "commit", "-qm", "renamed")
+    result = memos("restore", tea, "--at", "HEAD~2")
+    assert result.exit_code == 5, result
+    assert bike in result.stderr
+    assert memos.ok("show", bike, "--json").json["memories"][0]["text"] == "My bike is red."
+
+
 def test_undo_of_a_fast_forward_merge_leads_back_to_before_it(memos: Memos, vault: Path) -> None:
     memos.add("I like tea.")
     memos.ok("switch", "-c", "side")

@@ -122,11 +122,13 @@ def restore(ws: Workspace, prefix: str, at: str, *, dry_run: bool = False) -> Re
     path, data = find_at(ws, prefix, commit)
     cube = codec.parse(data)
     _replaceable(ws, cube)
+    _refuse_other(ws, cube, path)
     if dry_run:
         return Restored(cube.id, cube.text, commit, None)
     with change(ws, "restore", subject_line(cube.text)) as tx:
         tx.ids = [cube.id]
         live = _replaceable(ws, cube)  # again: now nothing else writes
+        _refuse_other(ws, cube, path)
         if live and live != path:
             tx.remove(live)
         tx.write(path, data)
@@ -139,6 +141,14 @@ def _replaceable(ws: Workspace, cube: Cube) -> str | None:
     if live and live[0].error is None:
         refuse_change(ws.load(cube.id)[1], cube, Cause.RESTORE)
     return live[0].path if live else None
+
+
+def _refuse_other(ws: Workspace, cube: Cube, path: str) -> None:
+    """ConflictError where another memory lies by now in the place that `cube` had."""
+    there = ws.catalog.get(path)
+    if there and there.id and there.id != cube.id:
+        msg = f"{path} is the place of {there.id} now; nothing was changed."
+        raise ConflictError(msg, hint="Its file was renamed since: rename it back first.")
 
 
 def _newest_first(ws: Workspace, oids: Sequence[str]) -> list[str]:
