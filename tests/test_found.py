@@ -50,3 +50,27 @@ def test_undo_of_a_fast_forward_merge_leads_back_to_before_it(memos: Memos, vaul
     assert memos("show", first).exit_code == memos("show", second).exit_code == 3
     memos.ok("undo")  # and then what was done before the merge
     assert snapshot(vault / "memories") == {}
+
+
+def test_what_was_forgotten_since_a_criss_cross_merge_stays_forgotten(
+    memos: Memos, vault: Path
+) -> None:
+    """Two branches took each other in, so that both their former commits are bases of a merge."""
+    both = memos.add("I like tea.", "--tag", "a", "--tag", "b")
+    memos.ok("branch", "side")
+    mine = memos.add("My bike is red.")
+    memos.ok("tag", both, "+main")
+    ours = git(vault, "rev-parse", "HEAD")
+    memos.ok("switch", "side")
+    theirs = memos.add("I own a dog.")
+    memos.ok("tag", both, "+side")
+    memos.ok("merge", ours)
+    memos.ok("switch", "main")
+    memos.ok("merge", "side~1")
+    assert len(git(vault, "merge-base", "--all", "main", "side").split()) == 2
+    memos.ok("forget", mine, theirs)
+    memos.ok("tag", both, "-side", "-main")
+    memos.ok("merge", "side")
+    assert memos("show", mine).exit_code == memos("show", theirs).exit_code == 3
+    (told,) = memos.ok("show", both, "--json").json["memories"]
+    assert told["tags"] == ["a", "b"]
