@@ -74,3 +74,14 @@ def test_what_was_forgotten_since_a_criss_cross_merge_stays_forgotten(
     assert memos("show", mine).exit_code == memos("show", theirs).exit_code == 3
     (told,) = memos.ok("show", both, "--json").json["memories"]
     assert told["tags"] == ["a", "b"]
+
+
+def test_a_copy_that_is_not_used_says_nothing(memos: Memos, vault: Path) -> None:
+    """Two files of one id: the first is the memory, and the text of the other is not there yet."""
+    id_ = memos.add("I live in Berlin.")
+    first = memory_file(vault, id_)
+    first.with_name("z.md").write_text(first.read_text().replace("Berlin", "Kiel"))
+    added = memos.add("I live in Kiel.")
+    assert added != id_
+    assert memos.ok("show", added, "--json").json["memories"][0]["text"] == "I live in Kiel."
+    assert memos.add("I live in Berlin.") == id_
