@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from tests.harness import git, memory_file, snapshot
@@ -85,3 +86,28 @@ def test_a_copy_that_is_not_used_says_nothing(memos: Memos, vault: Path) -> None
     assert added != id_
     assert memos.ok("show", added, "--json").json["memories"][0]["text"] == "I live in Kiel."
     assert memos.add("I live in Berlin.") == id_
+
+
+def test_only_what_git_has_not_merged_is_in_conflict(memos: Memos, vault: Path) -> None:
+    """A memory about markers is one during a merge too; `git stash pop` conflicts without one."""
+    about = memos.add("<<<<<<< HEAD\nours\n=======\ntheirs\n>>>>>>> other")
+    torn = memos.add("I live in Berlin.")
+    git(vault, "config", "--remove-section", "merge.memos", check=False)
+    git(vault, "checkout", "-q", "-b", "other")
+    memos.ok("edit", torn, "--text", "I live in Bremen.")
+    git(vault, "checkout", "-q", "main")
+    memos.ok("edit", torn, "--text", "I live in Hamburg.")
+    git(vault, "merge", "-q", "other", check=False)
+    assert memos("show", torn).exit_code == 6
+    memos.ok("show", about)
+    shutil.rmtree(vault / ".memos")  # what is known of the files makes no difference
+    memos.ok("show", about)
+    git(vault, "merge", "--abort")
+    place = memory_file(vault, torn)
+    place.write_text(place.read_text().replace("Hamburg", "Kiel"))
+    git(vault, "stash")
+    memos.ok("edit", torn, "--text", "I live in Munich.")
+    git(vault, "stash", "pop", check=False)
+    assert memos("show", torn).exit_code == 6
+    git(vault, "add", "-A")  # the person says that this is how it is meant
+    assert "=======" in memos.ok("show", torn).stdout

@@ -204,8 +204,8 @@ def _duplicates(ws: Workspace, cubes: Sequence[Cube], own: Sequence[bool]) -> di
 def _saying_so(ws: Workspace, id_: str | None, digest: bytes) -> str:
     """The id of the memory by which the one with this id still says a text; "" where none does.
 
-    Of two files of one id only one is used, and may say something else. What was archived, has run out, or was replaced says nothing any more; what was merged says it
-    through the memory that it became.
+    Of two files of one id only one is used, and may say something else. What was archived, has run
+    out, or was replaced says nothing any more; what was merged says it through what it became.
     """
     if not id_:
         return ""

@@ -171,7 +171,7 @@ class Workspace:
         synced = before.synced if before else None
         try:
             cube = codec.parse(data)
-            if _CONFLICT.search(cube.text) and self.git.in_progress():
+            if self._in_conflict(path, cube):
                 signature = ""  # to be read again: the same bytes may be meant once it is over
                 raise codec.CodecError(_IN_CONFLICT)  # noqa: TRY301 - as if it were not TOML
         except codec.CodecError as error:
@@ -180,6 +180,16 @@ class Workspace:
                          kept.good, synced)  # fmt: skip
         digest = text_digest(cube)
         return Entry(path, blob, signature, cube.id, cube.namespace, digest, None, blob, synced)
+
+    def _in_conflict(self, path: str, cube: Cube) -> bool:
+        """Whether the text has the two sides of a merge, by git's own list of what is not merged.
+
+        Not by whether a merge goes on: a memory about markers is none of its business, and
+        `git stash pop` leaves a conflict with none going on.
+        """
+        if not _CONFLICT.search(cube.text):
+            return False
+        return bool(self.git.run("ls-files", "-u", "-z", "--", path, check=False).stdout)
 
     def _problem(self, path: str, why: str) -> Entry:
         return _keep(self.catalog.get(path), path, why)
