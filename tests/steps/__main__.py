@@ -1,8 +1,8 @@
 """`python -m tests.steps --steps 20000 --seed 1`: plays any number of steps, and replays one vault.
 
-    python -m tests.steps --seed 1 --vault 7                   the vault that failed, again
-    python -m tests.steps --seed 1 --vault 7 --only 3,8,20     some of its steps alone
-    python -m tests.steps --seed 1 --vault 7 --shrink          drops steps as long as it still fails
+python -m tests.steps --seed 1 --vault 7                   the vault that failed, again
+python -m tests.steps --seed 1 --vault 7 --only 3,8,20     some of its steps alone
+python -m tests.steps --seed 1 --vault 7 --shrink          drops steps as long as it still fails
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from tests.harness import Memos
-from tests.steps.driver import STEPS, Failure, play, shrink
+from tests.steps.driver import STEPS, StepError, play, shrink
 
 
 def main() -> int:
@@ -25,23 +25,24 @@ def main() -> int:
     parser.add_argument("--vault", type=int, help="this vault of the seed alone")
     parser.add_argument("--only", help="these steps of it, as 3,8,20")
     parser.add_argument("--shrink", action="store_true")
-    parser.add_argument("--go-on", action="store_true", help="play the other vaults after a failure")
+    parser.add_argument("--go-on", action="store_true", help="after a failure too")
     asked = parser.parse_args()
     only = [int(n) for n in asked.only.split(",")] if asked.only else list(range(1, STEPS + 1))
     memory = Path("/dev/shm")  # noqa: S108 - a private folder in it
     began, failed, done = time.process_time(), 0, 0
     with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as name:
         place = Path(name)
-        Memos(place, place).ok("init", place / "fresh")
+        fresh = place / "fresh"
+        Memos(place, place).ok("init", fresh)
         last = -(-asked.steps // STEPS)
         for vault in range(last) if asked.vault is None else [asked.vault]:
             try:
-                done += play(place, (asked.seed, vault), only)
-            except Failure as failure:
+                done += play(fresh, (asked.seed, vault), only)
+            except StepError as failure:
                 failed += 1
                 print(failure, flush=True)  # noqa: T201
                 if asked.shrink:
-                    print(shrink(place, failure), flush=True)  # noqa: T201
+                    print(shrink(fresh, failure), flush=True)  # noqa: T201
                 if not asked.go_on:
                     break
             if vault % 10 == 9:

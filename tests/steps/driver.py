@@ -6,7 +6,6 @@ does not change what it chooses from, so a failing list can be cut down step by 
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import traceback
 from pathlib import Path
@@ -38,7 +37,7 @@ THEIRS: dict[Callable[[Play], None], int] = {
 }  # fmt: skip
 
 
-class Failure(AssertionError):
+class StepError(AssertionError):
     """A step after which a vault is not as it should be: the seed, and the steps that were done."""
 
     def __init__(self, seed: tuple[int, int], done: Sequence[int], told: Sequence[str]) -> None:
@@ -48,11 +47,11 @@ class Failure(AssertionError):
         super().__init__("\n".join([again, *told]))
 
 
-def play(place: Path, seed: tuple[int, int], only: Sequence[int]) -> int:
-    """Plays the steps `only` on a copy of `place`/fresh, and says how many. Raises Failure."""
-    folder = Path(tempfile.mkdtemp(dir=place))
+def play(fresh: Path, seed: tuple[int, int], only: Sequence[int] = range(1, STEPS + 1)) -> int:
+    """Plays the steps `only` on a copy of a vault, and says how many. Raises StepError."""
+    folder = Path(tempfile.mkdtemp(dir=fresh.parent))
     done: list[int] = []
-    with a_vault(place / "fresh", folder, f"{seed}") as vault:
+    with a_vault(fresh, folder, f"{seed}") as vault:
         try:
             for number in only:
                 done.append(number)
@@ -66,7 +65,7 @@ def play(place: Path, seed: tuple[int, int], only: Sequence[int]) -> int:
             where = [f"{f.filename.rpartition('/')[2]}:{f.lineno}: {f.line}"
                      for f in traceback.extract_tb(error.__traceback__)[-4:]]  # fmt: skip
             told = [*vault.told[-LAST:], *where, f"{type(error).__name__}: {error}"]
-            raise Failure(seed, done, told) from error
+            raise StepError(seed, done, told) from error
     return len(done)
 
 
@@ -74,7 +73,7 @@ def _step(vault: Play) -> None:
     """One step, chosen by weight; a merge that is going on is mostly ended soon."""
     r = vault.random
     vault.later()
-    if vault.model.seen.busy and r.random() < 0.4:
+    if vault.model.seen.busy and r.random() < 0.2:
         theirs.end(vault)
         return
     chosen = OURS if r.random() < 0.55 else THEIRS
@@ -83,7 +82,7 @@ def _step(vault: Play) -> None:
     action(vault)
 
 
-def shrink(place: Path, failure: Failure) -> Failure:
+def shrink(fresh: Path, failure: StepError) -> StepError:
     """Drops parts of the steps, ever smaller, as long as the last one still fails alike."""
     kind = str(failure).rsplit("\n", 1)[-1][:40]
     size = len(failure.done) // 2
@@ -92,16 +91,11 @@ def shrink(place: Path, failure: Failure) -> Failure:
         while at < len(failure.done) - 1:
             fewer = failure.done[:at] + failure.done[min(at + size, len(failure.done) - 1) :]
             try:
-                play(place, failure.seed, fewer)
-            except Failure as found:
+                play(fresh, failure.seed, fewer)
+            except StepError as found:
                 if str(found).rsplit("\n", 1)[-1][:40] == kind:
                     failure = found
                     continue
             at += size
         size //= 2
     return failure
-
-
-def clear(place: Path) -> None:
-    """Removes what is left."""
-    shutil.rmtree(place, ignore_errors=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.steps.play import MOST, NEW
+from tests.steps.play import NEW
 from tests.steps.world import Note, is_memory, parse
 
 if TYPE_CHECKING:
@@ -30,6 +30,8 @@ def a_text(play: Play) -> str:
         return f"I live in {r.choice(CITIES)}."
     if how < 0.3:
         return f"My {r.choice(THINGS)} is {r.choice(COLOURS)}" + r.choice((".", "!", ""))
+    if how < 0.4:
+        return "\n".join(f"line {r.getrandbits(10)}" for _ in range(5))
     known = sorted({n.text for data in play.model.blobs.values() if (n := parse(data))})
     if how < 0.5 and known:
         return r.choice(known)
@@ -41,8 +43,13 @@ def stripped(text: str) -> str:
     return text.rstrip("\n")
 
 
-def _room(play: Play) -> int:
-    return MOST - len(play.model.seen.tree)
+def new_words(play: Play, text: str) -> str:
+    """Other words for a text: of several lines mostly one changes, so that two may be merged."""
+    lines, r = text.split("\n"), play.random
+    if len(lines) > 2 and r.random() < 0.8:
+        lines[r.randrange(len(lines))] = f"changed {r.getrandbits(10)}"
+        return stripped("\n".join(lines))
+    return a_text(play)
 
 
 # -- adding ----------------------------------------------------------------------------------------
@@ -50,7 +57,7 @@ def _room(play: Play) -> int:
 
 def add(play: Play) -> None:
     r, now = play.random, play.model.now
-    if _room(play) <= 0:
+    if play.room() <= 0:
         return forget(play)
     text, options, head = a_text(play), [], dict[str, Any]()
     if r.random() < 0.3:
@@ -73,7 +80,7 @@ def add(play: Play) -> None:
 
 def batch(play: Play) -> None:
     r = play.random
-    if _room(play) <= 2:
+    if play.room() <= 2:
         return forget(play)
     lines = [a_text(play).replace("\n", " ") for _ in range(2)]
     lines += r.sample(lines, r.randint(0, 1))
@@ -97,10 +104,11 @@ def _govern(
 ) -> tuple[int, dict[str, Note | None]]:
     """The exit code and the changes of a command that changes memories, all or none."""
     used, changes = play.model.used(), dict[str, Note | None]()
-    if any(id_ not in used for id_ in ids):
-        return 3, {}
-    if readable and any(used[id_][2] for id_ in ids):
-        return 6, {}
+    for id_ in ids:  # all are looked at before any is judged
+        if id_ not in used:
+            return 3, {}
+        if readable and used[id_][2]:
+            return 6, {}
     for id_ in ids:
         path, note, _ = used[id_]
         after = becomes(note)
@@ -112,7 +120,9 @@ def _govern(
 
 
 def edit(play: Play) -> None:
-    id_, text = play.some(), stripped(a_text(play))
+    id_ = play.some()
+    _, note, _ = play.model.used().get(id_, ("", None, False))
+    text = stripped(new_words(play, note.text if note else ""))
     code, changes = _govern(
         play, [id_], lambda note: 4 if note.state == "frozen" else note.but(text=text)
     )
@@ -265,22 +275,19 @@ def evolve(play: Play) -> None:
 def _carried_out(step: dict[str, Any], notes: dict[str, Note]) -> None:
     """What a step that is told makes of the memories."""
     name, ids, into = step["step"], step["ids"], step["into"]
-    if name == "withdraw":
-        for id_ in ids:
-            notes.pop(id_, None)
-    elif name in ("expire", "archive"):
-        for id_ in ids:
-            notes[id_] = notes[id_].but(state={"expire": "expired", "archive": "archived"}[name])
-    elif name == "supersede":
-        for id_ in ids:
-            notes[id_] = notes[id_].but(superseded_by=into)
-        if notes[into].state != "frozen":
-            both = dict.fromkeys([*notes[into].get("supersedes"), *ids])
-            notes[into] = notes[into].but(supersedes=tuple(both))
+    others = [notes[id_] for id_ in ids]
+    changes = {"expire": {"state": "expired"}, "archive": {"state": "archived"}, "review": {},
+               "supersede": {"superseded_by": into},
+               "merge": {"state": "merged", "superseded_by": into}}  # fmt: skip
+    for id_ in ids:
+        if name == "withdraw":
+            del notes[id_]
+        else:
+            notes[id_] = notes[id_].but(**changes[name])
+    if name == "supersede" and notes[into].state != "frozen":
+        both = dict.fromkeys([*notes[into].get("supersedes"), *ids])
+        notes[into] = notes[into].but(supersedes=tuple(both))
     elif name == "merge":
-        others = [notes[id_] for id_ in ids]
-        for id_ in ids:
-            notes[id_] = notes[id_].but(state="merged", superseded_by=into)
         notes[into] = _joined(notes[into], others)
 
 

@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.steps.play import BRANCHES
 from tests.steps.world import by_id, equal, is_memory, memories, parse
 
 if TYPE_CHECKING:
     from tests.steps.play import Change, Play
     from tests.steps.world import Note
 
-BRANCHES = ("main", "side", "what-if")
 Tree = dict[str, bytes]
 
 
@@ -56,17 +56,8 @@ def _taken_back(play: Play, oids: list[str]) -> tuple[int, dict[str, Change]]:
         if len(parents) > 1 and b"\nMemos-Op: merge\n" not in model.repository.get(oid)[1]:
             return 5, {}
         before = model.tree_of(parents[0]) if parents else {}
-        after = model.tree_of(oid)
-        for path in _difference(before, after):
-            ours = contents.get(path, model.seen.committed.get(path))
-            sides = ours, after.get(path), before.get(path)
-            if ours == after.get(path):
-                contents[path] = before.get(path)
-            elif ours != before.get(path):
-                merged = _lines(sides)
-                if merged is None or (is_memory(path) and not parse(merged)):
-                    return 5, {}
-                contents[path] = merged
+        if not _subtract(before, model.tree_of(oid), model.seen.committed, contents):
+            return 5, {}
     if _twins(play, contents):
         return 5, {}
     if _thaws(play, contents) or contents.get("memos.toml", b"") is None:
@@ -74,6 +65,20 @@ def _taken_back(play: Play, oids: list[str]) -> tuple[int, dict[str, Change]]:
     real = {p: data for p, data in contents.items() if data != model.seen.committed.get(p)}
     # What is written is looked at even where it is what is there already.
     return (5 if any(map(model.seen.dirty, contents)) else 0), dict(real)
+
+
+def _subtract(before: Tree, after: Tree, now: Tree, contents: dict[str, bytes | None]) -> bool:
+    """Takes the way from `before` to `after` back in `contents`; False in a conflict."""
+    for path in _difference(before, after):
+        ours = contents.get(path, now.get(path))
+        if ours == after.get(path):
+            contents[path] = before.get(path)
+        elif ours != before.get(path):
+            merged = _lines((ours, after.get(path), before.get(path)))
+            if merged is None or (is_memory(path) and not parse(merged)):
+                return False
+            contents[path] = merged
+    return True
 
 
 def _lines(sides: tuple[bytes | None, ...]) -> bytes | None:
@@ -154,8 +159,8 @@ def branch(play: Play) -> None:
 
 
 def switch(play: Play) -> None:
-    name, known, seen = play.random.choice(BRANCHES), play.branches(), play.model.seen
-    new = play.random.random() < 0.2
+    name, known, seen = play.branch(), play.branches(), play.model.seen
+    new = name not in known or play.random.random() < 0.1
     target = play.model.repository.get(f"refs/heads/{name}")[0] if name in known else seen.head
     after = play.model.tree_of(target)
     changes = _difference(seen.committed, after)
@@ -181,7 +186,7 @@ def _moved(play: Play, changes: dict[str, Change]) -> None:
 
 def merge(play: Play) -> None:
     """What only one side changed is as that side has it; both sides' commits are behind it then."""
-    name, model, seen = play.random.choice(BRANCHES), play.model, play.model.seen
+    name, model, seen = play.branch(), play.model, play.model.seen
     theirs = model.repository.get(f"refs/heads/{name}")[0]
     bases = play.git("merge-base", "--all", "HEAD", theirs or "none").split()
     result = play.run("merge", name, "--json")
@@ -218,7 +223,7 @@ def _merged(base: Tree, ours: Tree, theirs: Tree, after: Tree) -> None:
         return
     for id_ in {id_ for side in sides[:3] for id_ in side}:
         b, o, t, a = (side[id_][1] if id_ in side else None for side in sides)
-        if o == t or t == b:
+        if t in (o, b):
             assert a == o, f"{id_} was ours to say"
         elif o == b:
             assert a == t, f"{id_} was theirs to say"

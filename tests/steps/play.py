@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 CODE = Path(__file__).parents[2]
 MOST = 11  # memories of a vault
+BRANCHES = ("main", "side", "what-if")
 NEW = "a new memory"
 """Stands for the path of a memory that a command makes: its name has words that it chooses."""
 
@@ -47,6 +48,7 @@ class Play:
     """The commits before and after the last command, where that was one of ours."""
 
     def __post_init__(self) -> None:
+        """Looks at the vault as it is."""
         self.env = {**PERSON, "PATH": os.environ["PATH"], "HOME": str(self.vault.parent),
                     "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_NOSYSTEM": "1",
                     "GIT_EDITOR": "true", "PYTHONPATH": str(CODE)}  # fmt: skip
@@ -128,19 +130,25 @@ class Play:
         """The id of a memory that is there, or (`new` or rarely) that was there once."""
         used = self.model.used()
         if used and not new and self.random.random() < 0.95:
-            return self.random.choice(sorted(used))
+            hot = 2 if self.random.random() < 0.4 else len(used)  # so that two sides meet in one
+            return self.random.choice(sorted(used)[:hot])
         past = {n.id for data in self.model.blobs.values() if (n := parse(data))}
         return self.random.choice(sorted(past | {"0" * 12}))
 
     def file(self) -> str | None:
         """The path of a memory file that is there."""
         paths = [path for path in self.model.seen.tree if is_memory(path)]
-        return self.random.choice(paths) if paths else None
+        hot = 2 if self.random.random() < 0.4 else len(paths)
+        return self.random.choice(paths[:hot]) if paths else None
+
+    def room(self) -> int:
+        """How many memories a vault may have more."""
+        return MOST - sum(map(is_memory, self.model.seen.tree))
 
     def rev(self) -> str:
         """A commit: mostly a late one of this branch, or any that was ever seen."""
-        if self.random.random() < 0.7:
-            back = self.random.randint(0, 6)
+        if self.random.random() < 0.85:
+            back = self.random.choice((0, 0, 1, 1, 2, 3, 5))
             found = self.model.repository.get(f"HEAD~{back}")[0]
             return found or self.model.seen.head
         return self.random.choice(list(self.model.past))
@@ -148,7 +156,8 @@ class Play:
     def rev_but_the_first(self) -> str:
         """A commit whose undoing leaves a vault."""
         rev = self.rev()
-        return rev if rev != self.model.root else "no-such-commit"
+        oid = self.model.repository.get(rev)[0]
+        return rev if self.model.repository.commit(oid)[1] else "no-such-commit"
 
     def branches(self) -> list[str]:
         """The names of the branches."""
@@ -157,6 +166,13 @@ class Play:
         names = {n.removeprefix("refs/heads/") for n in packed if n.startswith("refs/heads/")}
         loose = {p.name for p in (place / "refs" / "heads").iterdir()}
         return sorted(n for n in names | loose if self.model.repository.get(f"refs/heads/{n}")[0])
+
+    def branch(self) -> str:
+        """A branch, mostly one that is there and is not this one."""
+        there = [name for name in self.branches() if name != self.model.seen.branch]
+        if there and self.random.random() < 0.85:
+            return self.random.choice(there)
+        return self.random.choice(BRANCHES)
 
     def later(self) -> None:
         """Time goes on: some minutes, sometimes weeks."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.steps.check import delete
-from tests.steps.ours import TAGS, a_text, forget
-from tests.steps.past import BRANCHES
-from tests.steps.play import MOST
+from tests.steps.ours import TAGS, a_text, forget, new_words
 from tests.steps.world import STATES, is_memory, parse
 
 if TYPE_CHECKING:
     from tests.steps.play import Play
+    from tests.steps.world import Seen
 
 TORN = (b"torn", b"+++\nid = \n+++\nx\n", b"+++\nstate = 'odd'\n+++\n", b"\xff\xfe", b"",
         b"+++\nid = '000000000000'\ncreated = 'never'\n+++\nx\n")  # fmt: skip
@@ -35,11 +34,11 @@ def edit(play: Play) -> None:
     header, _, body = data.decode().removeprefix("\ufeff").partition("\n+++\n")
     how = r.random()
     if how < 0.6:
-        body = a_text(play) + r.choice(("\n", "\n", ""))
+        body = new_words(play, note.text) + r.choice(("\n", "\n", ""))
     elif how < 0.8:
         header = header.replace(f'state = "{note.state}"', f'state = "{r.choice(STATES)}"')
     elif how < 0.9:
-        header += f'\n# mine {r.getrandbits(10)}'
+        header += f"\n# mine {r.getrandbits(10)}"
     else:
         header = header.replace("tags = [", f'tags = ["{r.choice(TAGS)}2", ')
     text = f"{header}\n+++\n{body}"
@@ -51,7 +50,7 @@ def edit(play: Play) -> None:
 def write(play: Play) -> None:
     """A new file by hand, sometimes with an id that another one has; sometimes a proposal."""
     r, used = play.random, play.model.used()
-    if len(play.model.seen.tree) >= MOST + 2:
+    if play.room() <= -2:
         return forget(play)
     id_ = "".join(r.choices(ALPHABET, k=12))
     if used and r.random() < 0.25:
@@ -134,32 +133,38 @@ def merge(play: Play) -> None:
     if play.random.random() < 0.7:
         play.git("config", "--remove-section", "merge.memos")
     mode = play.random.choice((["--no-ff"], [], ["--squash"], ["-X", "ours"]))
-    play.git("merge", "-q", "--no-edit", *mode, play.random.choice(BRANCHES))
+    play.git("merge", "-q", "--no-edit", *mode, play.branch())
     _perhaps_end(play)
 
 
 def rebase(play: Play) -> None:
     if play.random.random() < 0.7:
         play.git("config", "--remove-section", "merge.memos")
-    onto = play.random.choice((*BRANCHES, "HEAD~2"))
+    onto = play.random.choice((play.branch(), play.branch(), "HEAD~2"))
     play.git("rebase", "-q", *(["--force-rebase"] if onto == "HEAD~2" else []), onto)
     _perhaps_end(play)
 
 
 def _perhaps_end(play: Play) -> None:
     """What stopped in a conflict is ended at once, or left open for some steps."""
+    stopped = play.model.look()
+    if stopped.busy and play.random.random() < 0.4:
+        _end(play, stopped)
     play.adopt()
-    if play.model.seen.busy and play.random.random() < 0.7:
-        end(play)
 
 
 def end(play: Play) -> None:
     """A merge, rebase, revert or pick that is going on is given up, or resolved."""
+    _end(play, play.model.seen)
+    play.adopt()
+
+
+def _end(play: Play, stopped: Seen) -> None:
     files = {"MERGE_HEAD": "merge", "rebase-merge": "rebase", "rebase-apply": "rebase",
              "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert"}  # fmt: skip
-    for name in play.model.seen.busy:
+    for name in stopped.busy:
         if play.random.random() < 0.6:
-            torn = {path for path, stage in play.model.seen.index if stage}
+            torn = {path for path, stage in stopped.index if stage}
             for path in sorted(torn):
                 play.git("checkout", play.random.choice(("--ours", "--theirs")), "--", path)
             play.git("add", "-A")
@@ -168,14 +173,13 @@ def end(play: Play) -> None:
             play.git(files[name], "--abort")
         if (play.vault / ".git" / name).exists():
             play.git(files[name], "--quit")
-    play.adopt()
 
 
 def checkout(play: Play) -> None:
     """Another branch, a new one, or a commit without one; now and then with force."""
     r = play.random
     force = ["-f"] if r.random() < 0.3 else []
-    name = r.choice(BRANCHES)
+    name = play.branch()
     how = r.random()
     if how < 0.2:
         play.git("checkout", "-q", *force, "--detach", play.rev())

@@ -233,13 +233,12 @@ class Model:
     now: datetime
     seen: Seen = field(init=False)
     past: dict[str, dict[str, bytes]] = field(default_factory=dict)
-    root: str = ""
     kept: dict[str, bytes] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Takes the vault as it is."""
         self.seen = self.look()
-        self.root = self.seen.head
 
     def look(self) -> Seen:
         """The vault as it is."""
@@ -267,17 +266,17 @@ class Model:
         kept = {}
         for path, data in after.tree.items():
             self.blobs[blob_of(data)] = data
-            if is_memory(path) and self.note(data, after) is None:
-                before = self.seen.tree.get(path)
-                good = before if before and self.note(before, self.seen) else self.kept.get(path)
+            if is_memory(path) and self.note(path, after) is None:
+                good = self.seen.tree[path] if self.note(path, self.seen) else self.kept.get(path)
                 if good is not None and path in self.seen.tree:
                     kept[path] = good
         self.seen, self.kept = after, kept
 
-    def note(self, data: bytes, seen: Seen) -> Note | None:
-        """The memory in a file; none where it holds the conflict markers of a merge going on."""
-        found = parse(data)
-        return None if found and seen.busy and MARKERS.search(found.text) else found
+    def note(self, path: str, seen: Seen) -> Note | None:
+        """The memory in a file; none where it holds the conflict markers of a merge."""
+        found = parse(seen.tree[path]) if path in seen.tree else None
+        torn = any((path, stage) in seen.index for stage in (1, 2, 3))
+        return None if found and torn and MARKERS.search(found.text) else found
 
     def good(self) -> dict[str, tuple[Note, bytes, bool]]:
         """`{path: (memory, the bytes it is from, whether they are kept ones)}` by path."""
@@ -285,7 +284,7 @@ class Model:
         for path, data in sorted(self.seen.tree.items()):
             if not is_memory(path):
                 continue
-            if note := self.note(data, self.seen):
+            if note := self.note(path, self.seen):
                 found[path] = (note, data, False)
             elif path in self.kept and (note := parse(self.kept[path])):
                 found[path] = (note, self.kept[path], True)
@@ -324,7 +323,7 @@ def equal(told: object, wanted: object, what: str) -> None:
         return
     if isinstance(told, dict) and isinstance(wanted, dict):
         keys = sorted(told.keys() | wanted.keys())
-        differing = [k for k in keys if told.get(k) != wanted.get(k) or (k in told) != (k in wanted)]
+        differing = [k for k in keys if told.get(k, keys) != wanted.get(k, keys)]
         lines = [f"{k}: {told.get(k)!r:.600} is not {wanted.get(k)!r:.600}" for k in differing]
         msg = f"{what}: " + "; ".join(lines)
     else:
