@@ -81,7 +81,7 @@ def test_a_copy_that_is_not_used_says_nothing(memos: Memos, vault: Path) -> None
     """Two files of one id: the first is the memory, and the text of the other is not there yet."""
     id_ = memos.add("I live in Berlin.")
     first = memory_file(vault, id_)
-    first.with_name("z.md").write_text(first.read_text().replace("Berlin", "Kiel"))
+    first.with_name("~2.md").write_text(first.read_text().replace("Berlin", "Kiel"))
     added = memos.add("I live in Kiel.")
     assert added != id_
     assert memos.ok("show", added, "--json").json["memories"][0]["text"] == "I live in Kiel."
@@ -103,6 +103,16 @@ def test_only_what_git_has_not_merged_is_in_conflict(memos: Memos, vault: Path) 
     shutil.rmtree(vault / ".memos")  # what is known of the files makes no difference
     memos.ok("show", about)
     git(vault, "merge", "--abort")
+    git(vault, "rm", "-q", memory_file(vault, about))  # removed here and changed there
+    git(vault, "commit", "-qm", "gone")
+    git(vault, "checkout", "-q", "other")
+    memos.ok("tag", about, "+git")
+    git(vault, "merge", "-q", "main", check=False)
+    memos.ok("show", about)
+    shutil.rmtree(vault / ".memos")
+    memos.ok("show", about)
+    git(vault, "merge", "--abort")
+    git(vault, "checkout", "-q", "main")
     place = memory_file(vault, torn)
     place.write_text(place.read_text().replace("Hamburg", "Kiel"))
     git(vault, "stash")
@@ -111,3 +121,18 @@ def test_only_what_git_has_not_merged_is_in_conflict(memos: Memos, vault: Path) 
     assert memos("show", torn).exit_code == 6
     git(vault, "add", "-A")  # the person says that this is how it is meant
     assert "=======" in memos.ok("show", torn).stdout
+
+
+def test_evolve_and_review_pass_over_a_copy_that_is_not_used(memos: Memos, vault: Path) -> None:
+    """The first file of an id is damaged: its last good state is the memory, no other file."""
+    id_ = memos.add("I live in Berlin.")
+    first = memory_file(vault, id_)
+    head, _, text = first.read_text().partition("\n+++\n")
+    over = f"{head}\nexpires = 2020-01-01\n+++\n{text}"
+    first.with_name("~1.md").write_text(over)
+    proposed = head.replace("activated", "generated")
+    first.with_name("~2.md").write_text(f"{proposed}\n+++\n{text}")
+    memos.ok("recall", "Berlin")
+    first.write_text("torn")
+    assert memos.ok("evolve", "-n", "--json").json["plan"] == []
+    assert memos.ok("review", "--json").json["proposed"] == []

@@ -84,7 +84,7 @@ def undo(ws: Workspace, *, dry_run: bool = False) -> Reverted:
             gone.update(entry.trailers.get(REVERTS, "").split())
         if entry.commit in gone or entry.op == "undo":
             continue
-        pair = None
+        pair: tuple[str | None, str] | None = None
         if entry.commit in forwards:
             pair = (forwards[entry.commit], entry.commit)
         elif entry.actor == ws.actor and entry.op not in ("git", "init"):

@@ -171,7 +171,7 @@ class Workspace:
         synced = before.synced if before else None
         try:
             cube = codec.parse(data)
-            if self._in_conflict(path, cube):
+            if self._in_conflict(path, cube, blob):
                 signature = ""  # to be read again: the same bytes may be meant once it is over
                 raise codec.CodecError(_IN_CONFLICT)  # noqa: TRY301 - as if it were not TOML
         except codec.CodecError as error:
@@ -181,15 +181,16 @@ class Workspace:
         digest = text_digest(cube)
         return Entry(path, blob, signature, cube.id, cube.namespace, digest, None, blob, synced)
 
-    def _in_conflict(self, path: str, cube: Cube) -> bool:
-        """Whether the text has the two sides of a merge, by git's own list of what is not merged.
+    def _in_conflict(self, path: str, cube: Cube, blob: str) -> bool:
+        """Whether the text has two sides of a merge: git lists it so, and wrote it itself.
 
-        Not by whether a merge goes on: a memory about markers is none of its business, and
-        `git stash pop` leaves a conflict with none going on.
+        Not by whether a merge goes on: a memory about markers is none of its business, one that
+        the merge left as a side has it neither, and `git stash pop` conflicts without a merge.
         """
         if not _CONFLICT.search(cube.text):
             return False
-        return bool(self.git.run("ls-files", "-u", "-z", "--", path, check=False).stdout)
+        told = self.git.run("ls-files", "-u", "-z", "--", path, check=False).stdout.decode()
+        return bool(told) and blob not in told
 
     def _problem(self, path: str, why: str) -> Entry:
         return _keep(self.catalog.get(path), path, why)
