@@ -22,7 +22,7 @@ SEEDS = max(1, int(os.environ.get("MEMOS_TEST_STEPS", "21000")) // (VAULTS * STE
 
 
 def test_some_random_steps(fresh_vault: Path) -> None:
-    assert play(fresh_vault, (0, 0)) + play(fresh_vault, (0, 1)) == 2 * STEPS
+    assert play(fresh_vault, (0, 0)) == STEPS
 
 
 @pytest.mark.slow

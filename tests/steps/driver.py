@@ -27,7 +27,8 @@ LAST = 60
 OURS: dict[Callable[[Play], None], int] = {
     ours.add: 10, ours.batch: 3, ours.edit: 6, ours.forget: 4, ours.state: 5, ours.pin: 3,
     ours.tag: 4, ours.review: 4, ours.evolve: 3, past.revert: 5, past.undo: 5, past.restore: 5,
-    past.branch: 2, past.switch: 4, past.merge: 4, past.show: 4, past.recall: 3, past.status: 2,
+    past.branch: 2, past.switch: 4, past.merge: 4, past.show: 4, past.recall: 3,
+    past.status: 2, past.diff: 2,
 }  # fmt: skip
 THEIRS: dict[Callable[[Play], None], int] = {
     theirs.edit: 7, theirs.write: 5, theirs.tear: 3, theirs.remove: 2, theirs.move: 3,

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from tests.steps.play import NEW
-from tests.steps.world import Note, is_memory, parse
+from tests.steps.world import Note, equal, is_memory, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,6 +199,9 @@ def review(play: Play) -> None:
     used = play.model.used()
     waiting = [id_ for id_, (_, note, broken) in used.items() if note.state == "generated"
                and not broken]  # fmt: skip
+    told = play.run("review", "--json")
+    play.ours(told, 0)
+    equal({m["id"] for m in told.json["proposed"]}, set(waiting), "what waits for review")
     id_ = play.random.choice(sorted(waiting)) if waiting else play.some()
     accept = play.random.random() < 0.6
     changes: dict[str, Any] = {}
@@ -257,7 +260,8 @@ def evolve(play: Play) -> None:
     notes = {i: n for i, (_, n, broken) in play.model.used().items() if not broken}
     out = {id_ for id_, note in notes.items()
            if note.state in ("activated", "generated") and note.over(play.model.now)}  # fmt: skip
-    assert out == {id_ for step in told for id_ in step["ids"] if step["step"] == "expire"}
+    ended = {id_ for step in told for id_ in step["ids"] if step["step"] == "expire"}
+    equal(ended, out, "what has run out")
     before = dict(notes)
     for step in told:
         _carried_out(step, notes)

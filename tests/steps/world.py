@@ -275,8 +275,10 @@ class Model:
     def note(self, path: str, seen: Seen) -> Note | None:
         """The memory in a file; none where it holds the conflict markers of a merge."""
         found = parse(seen.tree[path]) if path in seen.tree else None
-        torn = any((path, stage) in seen.index for stage in (1, 2, 3))
-        return None if found and torn and MARKERS.search(found.text) else found
+        if found is None or not MARKERS.search(found.text):
+            return found
+        sides = {seen.index.get((path, stage)) for stage in (1, 2, 3)} - {None}
+        return None if sides and blob_of(seen.tree[path]) not in sides else found
 
     def good(self) -> dict[str, tuple[Note, bytes, bool]]:
         """`{path: (memory, the bytes it is from, whether they are kept ones)}` by path."""
