@@ -66,6 +66,7 @@ class Checker:
     _searcher: Searcher | None = None
     _rows: dict[str, dict[str, Any]] = field(default_factory=dict)
     _live: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _made: set[str] = field(default_factory=set)
     _asked: object = None
     _git: Git | None = None
 
@@ -86,7 +87,7 @@ class Checker:
     def forget(self) -> None:
         """The tables were deleted: nothing that is open is of use."""
         self._searcher = self._asked = None
-        self._rows = {}
+        self._rows, self._made = {}, set()
 
     def _open(self) -> Workspace:
         """As a command opens it, but for asking git each time where its folder is."""
@@ -153,8 +154,8 @@ class Checker:
         """Not where the tables were deleted, and no one has the bytes that a row is made from."""
         _, data, broken = self.model.good()[path]
         blob = blob_of(data)
-        live = f"{blob} {path}" in self._rows
-        return not broken or live or bool(self.model.repository.get(blob)[0])
+        made = f"{blob} {path}" in self._made  # it may be live again
+        return not broken or made or bool(self.model.repository.get(blob)[0])
 
     # -- the tables --------------------------------------------------------------------------------
 
@@ -171,6 +172,7 @@ class Checker:
         for key, data in keys.items():
             equal(told[key], self._row(index, key, data), f"the row {key}")
         self._rows = {key: self._rows[key] for key in keys}
+        self._made |= keys.keys()
         terms: Counter[str] = Counter()
         for row in told.values():
             terms.update(set(row["terms"].split(" ")) - {""})
