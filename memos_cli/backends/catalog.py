@@ -171,6 +171,10 @@ class Catalog:
         """Every file, by path."""
         return self._many("1 ORDER BY path")
 
+    def used(self) -> list[Entry]:
+        """The files that memories are read from, by path: of several of one id the first."""
+        return self._many(f"good IS NOT NULL AND path = {_FIRST} ORDER BY path")
+
     def with_prefix(self, prefix: str, limit: int = 20) -> list[Entry]:
         """The readable files whose id begins with `prefix`, a file an id (the first by path)."""
         upper = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else "\x7f"

@@ -234,9 +234,9 @@ class Git:
         """Whether `oid` is `of` or behind it."""
         return self.run("merge-base", "--is-ancestor", oid, of, check=False).returncode == 0
 
-    def merge_base(self, one: str, other: str) -> str | None:
-        """The best commit that both have behind them, or None; of several equally good ones one."""
-        return self._text("merge-base", one, other) or None
+    def merge_bases(self, one: str, other: str) -> list[str]:
+        """The best commits that both have behind them: mostly one, several after a criss-cross."""
+        return (self._text("merge-base", "--all", one, other) or "").split()
 
     def rev_list(self, args: Sequence[str]) -> bytes:
         """What `git rev-list` prints, its paths taken as globs."""

@@ -195,7 +195,7 @@ def _duplicates(ws: Workspace, cubes: Sequence[Cube], own: Sequence[bool]) -> di
         if own[index]:
             continue
         twin = batch.get(digest) or next(
-            (there for e in ws.catalog.with_digest(digest) if (there := _saying_so(ws, e.id))), None
+            (t for e in ws.catalog.with_digest(digest) if (t := _saying_so(ws, e.id, digest))), None
         )
         if twin:
             found[index] = twin
@@ -204,11 +204,11 @@ def _duplicates(ws: Workspace, cubes: Sequence[Cube], own: Sequence[bool]) -> di
     return found
 
 
-def _saying_so(ws: Workspace, id_: str | None) -> str:
-    """The id of the memory by which the one with this id still says its text; "" where none does.
+def _saying_so(ws: Workspace, id_: str | None, digest: bytes) -> str:
+    """The id of the memory by which the one with this id still says a text; "" where none does.
 
-    What was archived, has run out, or was replaced says nothing any more; what was merged says it
-    through the memory that it became.
+    Of two files of one id only one is used, and may say something else. What was archived, has run
+    out, or was replaced says nothing any more; what was merged says it through what it became.
     """
     if not id_:
         return ""
@@ -216,6 +216,8 @@ def _saying_so(ws: Workspace, id_: str | None) -> str:
         cube = ws.load(id_)[1]
         if cube.state is State.MERGED and cube.superseded_by:
             cube = ws.load(cube.superseded_by)[1]
+        elif text_digest(cube) != digest:
+            return ""
     except NothingFoundError:
         return ""
     except MemosError:

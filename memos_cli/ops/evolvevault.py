@@ -42,8 +42,8 @@ class Vault:
         """Read them all."""
         self.uses, self.began = _uses(self.ws)
         self.rejected = self.ws.files.read_or_none(REJECTED)
-        for entry in self.ws.catalog.entries():
-            if entry.error is None and entry.id and entry.id not in self.cubes:
+        for entry in self.ws.catalog.used():
+            if entry.error is None:
                 try:
                     raw = self.ws.files.read(entry.path)
                     cube = codec.parse(raw)

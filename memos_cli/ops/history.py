@@ -263,7 +263,7 @@ def _with_work_tree(ws: Workspace, commit: str) -> Difference:
     blobs = ws.git.read_blobs(tree[p] for p in differing if p in tree)
     sides = []
     for path in differing:
-        if not path.endswith(".md"):
+        if not is_memory(path):
             continue
         now = _as_it_lies(ws, path) if path in entries else None
         before = blobs.get(tree[path]) if path in tree else None

@@ -68,14 +68,14 @@ def merge(ws: Workspace, name: str, *, dry_run: bool = False) -> Merged:
             msg = "The vault has no commit yet: there is nothing to merge into."
             raise ConflictError(msg)
         refuse_own_work(ws)
-        base = ws.git.merge_base(head, theirs)
-        if base is None:
+        bases = ws.git.merge_bases(head, theirs)
+        if not bases:
             msg = f"{name} has no commit in common with this branch."
             raise RefusedError(
                 msg, hint="`git merge --allow-unrelated-histories` joins two vaults."
             )
-        how = How.NOTHING if base == theirs else How.FORWARD if base == head else How.MERGE
-        found = Merging() if how is How.NOTHING else merge_trees(ws, base, head, theirs)
+        how = How.NOTHING if theirs in bases else How.FORWARD if head in bases else How.MERGE
+        found = Merging() if how is How.NOTHING else merge_trees(ws, bases, head, theirs)
         told = Merged(
             name, theirs, head, how, _changes(ws, head, found), None,
             tuple(found.merged), tuple(found.proposed), tuple(found.overruled),

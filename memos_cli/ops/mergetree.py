@@ -8,6 +8,7 @@ written. Rules: `docs/design/branches.md`.
 from __future__ import annotations
 
 import tomllib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
@@ -22,7 +23,7 @@ from memos_cli.core.session import SUFFIX
 from memos_cli.ops.workspace import CONFIG_FILE, FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from memos_cli.backends.git import Git
     from memos_cli.ops.workspace import Workspace
@@ -56,11 +57,35 @@ class Merging:
 Versions = tuple[bytes | None, bytes | None, bytes | None]
 
 
-def merge_trees(ws: Workspace, base: str, ours: str, theirs: str) -> Merging:
+def merge_trees(ws: Workspace, bases: Sequence[str], ours: str, theirs: str) -> Merging:
     """What has to be written on top of the commit `ours`, which lies in the work tree.
 
     Raises ConflictError for what no rule decides, RefusedError where no vault would be left.
     """
+    versions = _versions(ws, bases[0], ours, theirs)
+    for path, data in _joined(ws, bases).items():
+        if path in versions:  # else neither side has touched what the bases differ in
+            versions[path] = (data, *versions[path][1:])
+    return _Merge(ws, versions).done()
+
+
+def _joined(ws: Workspace, bases: Sequence[str]) -> dict[str, bytes | None]:
+    """What the base that several bases make, merged themselves, has otherwise than the first.
+
+    With the first alone, what came by another one and was taken away since would come back. What
+    no rule decides stays as the first has it.
+    """
+    found: dict[str, bytes | None] = {}
+    for other in bases[1:]:
+        with suppress(ConflictError):
+            begun = ws.git.merge_bases(bases[0], other)
+            versions = _versions(ws, begun[0], bases[0], other) if begun else {}
+            found |= _Merge(ws, versions, for_base=True).decided()
+    return found
+
+
+def _versions(ws: Workspace, base: str, ours: str, theirs: str) -> dict[str, Versions]:
+    """What each of the commits has at the paths in which a side differs from the base."""
     sides = [{d.path: d for d in ws.git.deltas(base, oid)} for oid in (ours, theirs)]
     odd = next((path for path, delta in sides[1].items() if not delta.plain), None)
     if odd:
@@ -75,31 +100,41 @@ def merge_trees(ws: Workspace, base: str, ours: str, theirs: str) -> Merging:
     versions: dict[str, Versions] = {}
     for path, (b, o, t) in blobs.items():
         versions[path] = tuple(read[x] if x else None for x in (b, o, t))  # type: ignore[assignment]
-    return _Merge(ws, versions).done()
+    return versions
 
 
 class _Merge:
-    """One merge: the versions of every path that either side changed, and what becomes of them."""
+    """One merge: the versions of every path that either side changed, and what becomes of them.
 
-    def __init__(self, ws: Workspace, versions: Mapping[str, Versions]) -> None:
+    `for_base`: of two bases, where there is nothing to propose.
+    """
+
+    def __init__(
+        self, ws: Workspace, versions: Mapping[str, Versions], *, for_base: bool = False
+    ) -> None:
         self.ws = ws
         self.versions = versions
+        self._for_base = for_base
         self.into = Merging()
         self._put: dict[str, bytes] = {}
         self._gone: set[str] = set()
 
     def done(self) -> Merging:
         """Decides everything; the result is whole or an error is raised."""
+        self.into.contents = self.decided()
+        self._refuse_twins()
+        self._refuse_no_vault()
+        return self.into
+
+    def decided(self) -> dict[str, bytes | None]:
+        """The same without a look at what lies in the work tree: the contents by path."""
         memories, other = self._sorted()
         for id_ in dict.fromkeys(id_ for side in memories for id_ in side):
             self._memory(*(side.get(id_) for side in memories))
         for path in other:
             self._other(path, *self.versions[path])
         gone: dict[str, bytes | None] = dict.fromkeys(self._gone)
-        self.into.contents = dict(sorted((gone | self._put).items()))
-        self._refuse_twins()
-        self._refuse_no_vault()
-        return self.into
+        return dict(sorted((gone | self._put).items()))
 
     def _sorted(self) -> tuple[list[dict[str, Lies]], list[str]]:
         """The memories of each side by id, and the paths that are not memories on every side."""
@@ -150,7 +185,7 @@ class _Merge:
         self._replace(ours, Lies(theirs.path if moved else ours.path, found.data, cube))
         self.into.merged.append(cube)
         self.into.overruled += [(cube.id, told) for told in found.merged.overruled]
-        if found.merged.other:
+        if found.merged.other and not self._for_base:
             proposal = proposal_of(cube, found.merged.other)
             if not self.ws.everything.with_prefix(proposal.id, limit=1):
                 self._write(path_of(proposal), codec.render(proposal))

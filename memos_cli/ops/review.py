@@ -45,8 +45,8 @@ class Reviewed:
 def proposed(ws: Workspace) -> list[Cube]:
     """The memories that wait for a verdict, oldest first; unreadable files are left out."""
     found = []
-    for entry in ws.catalog.entries():
-        if entry.error is None and entry.id:
+    for entry in ws.catalog.used():
+        if entry.error is None:
             try:
                 cube = codec.parse(ws.files.read(entry.path))
             except (OSError, codec.CodecError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
+from memos_cli.core.cube import is_memory
 from memos_cli.ops.history import Entry, LogFilter, log
 from memos_cli.ops.sessions import sessions
 
@@ -79,7 +80,7 @@ def uncommitted(ws: Workspace) -> list[str]:
     head = ws.git.head()
     tree = ws.git.tree(head) if head else {}
     now = {e.path: e.blob for e in ws.catalog.entries()}
-    paths = {p for p in tree if p.endswith(".md") and (ws.gate.owner or p in now)} | now.keys()
+    paths = {p for p in tree if is_memory(p) and (ws.gate.owner or p in now)} | now.keys()
     return sorted(p for p in paths if tree.get(p) != now.get(p))
 
 

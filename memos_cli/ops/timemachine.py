@@ -20,7 +20,7 @@ from memos_cli.ops.history import (
     single_parent,
 )
 from memos_cli.ops.memories import find_at
-from memos_cli.ops.transaction import Transaction, change
+from memos_cli.ops.transaction import FORWARD, FROM, Transaction, change
 from memos_cli.ops.workspace import CONFIG_FILE
 
 if TYPE_CHECKING:
@@ -61,7 +61,13 @@ def revert(
     commits froze it, and for what the actor may not write.
     """
     oids = _newest_first(ws, [ws.resolve(rev) for rev in revs])
-    undone = _Undo(ws, oids)
+    undone = _Undo(ws, [(single_parent(ws, oid), oid) for oid in oids])
+    return _carry_out(ws, undone, oids, op, dry_run=dry_run)
+
+
+def _carry_out(
+    ws: Workspace, undone: _Undo, oids: Sequence[str], op: str, *, dry_run: bool
+) -> Reverted:
     subjects = tuple(_subject(ws, oid) for oid in oids)
     paths = tuple(sorted(undone.contents))
     if dry_run:
@@ -73,19 +79,48 @@ def revert(
 
 
 def undo(ws: Workspace, *, dry_run: bool = False) -> Reverted:
-    """Reverts the last command of this actor that is not undone yet."""
+    """Reverts the last command of this actor that is not undone yet.
+
+    A merge that went forward made no commit of its own: this clone's reflog knows of it, and all
+    that it brought is undone at once.
+    """
     gone: set[str] = set()
-    for entry in every_entry(ws, LogFilter(actor=ws.actor)):
-        if entry.op == "undo":
+    forwards = _forwards(ws)
+    for entry in every_entry(ws, LogFilter()):
+        if entry.op == "undo" and entry.actor == ws.actor:
             gone.update(entry.trailers.get(REVERTS, "").split())
-        elif entry.op in ("git", "init") or entry.commit in gone:
+        if entry.commit in gone or entry.op == "undo":
             continue
-        elif _Undo(ws, [entry.commit]).contents:  # else plain git has undone it already
-            return revert(ws, [entry.commit], op="undo", dry_run=dry_run)
+        pair: tuple[str | None, str] | None = None
+        if entry.commit in forwards:
+            pair = (forwards[entry.commit], entry.commit)
+        elif entry.actor == ws.actor and entry.op not in ("git", "init"):
+            pair = (single_parent(ws, entry.commit), entry.commit)
+        if pair and (undone := _Undo(ws, [pair])).contents:  # else plain git has undone it already
+            brought = _between(ws, *pair) if entry.commit in forwards else [entry.commit]
+            return _carry_out(ws, undone, brought, "undo", dry_run=dry_run)
     msg = f"{ws.actor} has nothing to undo."
     raise NothingFoundError(
         msg, hint="`memos log` lists what happened, `memos revert` undoes any of it."
     )
+
+
+def _forwards(ws: Workspace) -> dict[str, str]:
+    """`{to: from}` of the merges by which this actor took the branch in use forward."""
+    ref = f"refs/heads/{branch}" if (branch := ws.git.branch()) else "HEAD"
+    told = ws.git.run("log", "-g", "--format=%H %gs", ref, "--", check=False).stdout
+    found = {}
+    for line in told.decode(errors="replace").splitlines():
+        to, _, message = line.partition(" ")
+        begin, _, start = message.rpartition(FROM)
+        if begin == f"memos: {FORWARD}{ws.actor}":
+            found[to] = start
+    return found
+
+
+def _between(ws: Workspace, start: str | None, end: str) -> list[str]:
+    """The commits behind `end` that are not behind `start`, newest first."""
+    return ws.git.run("rev-list", end, f"^{start}").stdout.decode().split()
 
 
 def restore(ws: Workspace, prefix: str, at: str, *, dry_run: bool = False) -> Restored:
@@ -95,12 +130,14 @@ def restore(ws: Workspace, prefix: str, at: str, *, dry_run: bool = False) -> Re
     cube = codec.parse(data)
     ws.gate.require_write(cube)
     _replaceable(ws, cube)
+    _refuse_other(ws, cube, path)
     if dry_run:
         access.note(ws, "restore", [cube.id], ws.now())
         return Restored(cube.id, cube.text, commit, None)
     with change(ws, "restore", subject_line(cube.text)) as tx:
         tx.ids = [cube.id]
         live = _replaceable(ws, cube)  # again: now nothing else writes
+        _refuse_other(ws, cube, path)
         if live and live != path:
             tx.remove(live)
         tx.write(path, data)
@@ -115,6 +152,14 @@ def _replaceable(ws: Workspace, cube: Cube) -> str | None:
         ws.gate.require_write(there)
         refuse_change(there, cube, Cause.RESTORE)
     return live[0].path if live else None
+
+
+def _refuse_other(ws: Workspace, cube: Cube, path: str) -> None:
+    """ConflictError where another memory lies by now in the place that `cube` had."""
+    there = ws.catalog.get(path)
+    if there and there.id and there.id != cube.id:
+        msg = f"{path} is the place of {there.id} now; nothing was changed."
+        raise ConflictError(msg, hint="Its file was renamed since: rename it back first.")
 
 
 def _newest_first(ws: Workspace, oids: Sequence[str]) -> list[str]:
@@ -134,14 +179,15 @@ def _subject(ws: Workspace, oid: str) -> str:
 class _Undo:
     """The contents of the paths that a revert touches, as they will be."""
 
-    def __init__(self, ws: Workspace, oids: Sequence[str]) -> None:
+    def __init__(self, ws: Workspace, pairs: Sequence[tuple[str | None, str]]) -> None:
+        """Of what was done from the first commit of each pair to the second one."""
         self.ws = ws
         head = ws.git.head()
         self.now = ws.git.tree(head, "") if head else {}
         self.contents: dict[str, bytes | None] = {}
         self._present: dict[str, bytes | None] = {}
-        for oid in oids:
-            deltas = ws.git.deltas(single_parent(ws, oid), oid)
+        for start, oid in pairs:
+            deltas = ws.git.deltas(start, oid)
             wanted = [b for d in deltas for b in (d.before, d.after, self.now.get(d.path)) if b]
             self._blobs = ws.git.read_blobs(wanted)
             for delta in deltas:
@@ -221,7 +267,7 @@ class _Undo:
 
 
 def _still_readable(path: str, data: bytes) -> bool:
-    if not (path.startswith("memories/") and path.endswith(".md")):
+    if not is_memory(path):
         return True
     try:
         codec.parse(data)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 MAX_LISTED_IDS = 100
+FORWARD, FROM = "fast-forward by ", " from "
+"""What the reflog says of a merge without a commit of its own: by whom, from which commit on."""
 _BATCH = 32
 
 
@@ -135,7 +137,7 @@ def _apply(ws: Workspace, tx: Transaction) -> str | None:
         )
         _write_files(ws, {p: tx.changes[p] for p in todo})
         ws.git.stage(todo)
-        ws.git.move_head(made, base, tx.op)
+        ws.git.move_head(made, base, _reason(ws, tx, base))
     except BaseException as error:
         _take_back(ws, {p: (old[p], todo[p]) for p in todo})
         note.unlink(missing_ok=True)
@@ -153,6 +155,11 @@ def _refuse_policy(ws: Workspace, tx: Transaction) -> None:
         return
     before = {path: ws.files.read_or_none(path) for path in tx.changes}
     check_writes(ws, tx.changes, before)
+
+
+def _reason(ws: Workspace, tx: Transaction, base: str | None) -> str:
+    """What the reflog says."""
+    return f"{FORWARD}{ws.actor}{FROM}{base}" if tx.forward else tx.op
 
 
 def _make_commit(ws: Workspace, tx: Transaction, base: str | None, paths: Iterable[str]) -> str:

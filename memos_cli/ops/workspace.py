@@ -207,7 +207,7 @@ class Workspace:
         synced = before.synced if before else None
         try:
             cube = codec.parse(data)
-            if _CONFLICT.search(cube.text) and self.git.in_progress():
+            if self._in_conflict(path, cube, blob):
                 signature = ""  # to be read again: the same bytes may be meant once it is over
                 raise codec.CodecError(_IN_CONFLICT)  # noqa: TRY301 - as if it were not TOML
         except codec.CodecError as error:
@@ -217,6 +217,17 @@ class Workspace:
         digest = text_digest(cube)
         return Entry(path, blob, signature, cube.id, cube.namespace, digest, None, blob, synced,
                      level_of(cube.sensitivity).word)  # fmt: skip
+
+    def _in_conflict(self, path: str, cube: Cube, blob: str) -> bool:
+        """Whether the text has two sides of a merge: git lists it so, and wrote it itself.
+
+        Not by whether a merge goes on: a memory about markers is none of its business, one that
+        the merge left as a side has it neither, and `git stash pop` conflicts without a merge.
+        """
+        if not _CONFLICT.search(cube.text):
+            return False
+        told = self.git.run("ls-files", "-u", "-z", "--", path, check=False).stdout.decode()
+        return bool(told) and blob not in told
 
     def _problem(self, path: str, why: str) -> Entry:
         return _keep(self.everything.get(path), path, why)

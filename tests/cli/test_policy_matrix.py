@@ -243,8 +243,8 @@ def of_id(name: str) -> Callable[[Place, str], list[str]]:
 
 WRITES: dict[str, Callable[[Place, str], list[str]]] = {
     "edit": edit, "restore": restore, "review": accept, "tag": tag, "profile": keep,
-    "unpin": of_id("unpin"), "pin": of_id("pin"), "archive": of_id("archive"), "unarchive": of_id("unarchive"),
-    "forget": of_id("forget"),
+    "unpin": of_id("unpin"), "pin": of_id("pin"), "archive": of_id("archive"),
+    "unarchive": of_id("unarchive"), "forget": of_id("forget"),
 }  # fmt: skip
 """What is done to a memory, in an order in which each can be done after the one before."""
 
