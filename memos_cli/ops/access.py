@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 FILE = ".memos/access.jsonl"
+CHAT_HISTORY = ".memos/chat-history"
+"""What was typed at a chat's prompt, kept for its arrow keys."""
 
 
 def note(ws: Workspace, op: str, ids: Sequence[str], now: datetime) -> None:
