@@ -310,7 +310,15 @@ class Repository:
         folder = self.git_dir / "objects"
         loose = [p for p in folder.glob("??/*") if len(p.parent.name) == 2]  # noqa: PLR2004
         packs = [p for p in (folder / "pack").iterdir() if p.is_file()]
-        how = ("--all", "--reflog", "--indexed-objects", "--non-empty", "--delta-base-offset", "-q")
+        how = (
+            "--all",
+            "--reflog",
+            "--indexed-objects",
+            "--non-empty",
+            "--delta-base-offset",
+            "-q",
+            "--window=1",
+        )
         out = self._run("pack-objects", *how, str(folder / "pack" / "pack"),
                         env=self._no_replacing()).stdout  # fmt: skip
         made = out.decode().strip()

@@ -60,7 +60,8 @@ def resolve(ws: Workspace, prefix: str, known: dict[str, set[str]]) -> str:
     """The one id that begins so, of memories that are there or ever were."""
     wanted = check_prefix(prefix)
     live = {entry.id for entry in ws.catalog.with_prefix(wanted) if entry.id}
-    fitting = live | {id_ for id_ in known if id_.startswith(wanted)} | set(ids_ever(ws, wanted))
+    fitting = live | {id_ for id_ in known if id_.startswith(wanted)}
+    fitting = fitting or set(ids_ever(ws, wanted))  # never readable, but a file had its name
     if not fitting:
         msg = f"No memory has, or ever had, an id that begins with {wanted}."
         raise NothingFoundError(msg)
