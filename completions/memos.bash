@@ -45,6 +45,8 @@ _memos() {
     "edit --vault"|"edit -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "edit --as") return ;;
     "forget --reason") return ;;
+    "forget --backup") COMPREPLY=($(compgen -f -- "$cur")); return ;;
+    "forget --map") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "forget --vault"|"forget -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
     "forget --as") return ;;
     "freeze --vault"|"freeze -C") COMPREPLY=($(compgen -f -- "$cur")); return ;;
@@ -173,7 +175,7 @@ _memos() {
       "recall") words="-k --kind --tag -t --namespace --state --since --until --at --budget --min-score --explain --expect --rerank --text --ids --batch --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "show") words="--at --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "edit") words="--text --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
-      "forget") words="--reason --reject --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
+      "forget") words="--reason --reject --purge --yes -y --backup --map --dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "freeze") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "unfreeze") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;
       "pin") words="--dry-run -n --vault -C --as --json --jsonl --quiet -q --no-color --debug --verbose -v --help -h" ;;

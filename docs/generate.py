@@ -33,6 +33,7 @@ SAMPLES = (
     "show t4f5v3 --json",
     "edit t4f5v3 --text New --json --dry-run",
     "forget t4f5v3 --json --dry-run",
+    "forget --purge t4f5v3 --json --dry-run",
     "freeze t4f5v3 --json --dry-run",
     "tag t4f5v3 +drink --json --dry-run",
     "chat Hello --json --no-save",

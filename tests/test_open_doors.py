@@ -16,6 +16,7 @@ UNFILTERED_CATALOG = {
     "ops/scoring.py": "counts terms for the owner alone", "ops/doctor.py": "the owner's",
     "ops/mergetree.py": "the owner's",
     "ops/history.py": "what differs from the last commit, which is filtered then",
+    "ops/purgefinish.py": "makes the catalog anew",
 }  # fmt: skip
 CONTENTS_OF_HISTORY = {
     "ops/gate.py": "is the gate", "ops/sync.py": "indexes rows, which recall filters",
@@ -24,6 +25,7 @@ CONTENTS_OF_HISTORY = {
     "ops/recall.py": "of rows that a filtered condition chose",
     "ops/timemachine.py": "asks `check_write` of each file",
     "ops/mergetree.py": "the owner's", "ops/transaction.py": "compares blobs, shows nothing",
+    "ops/purge.py": "the owner's", "ops/purgefinish.py": "ends what the owner began, shows nothing",
 }  # fmt: skip
 FILES = {
     "ops/workspace.py": "reads for the catalog, and what the filtered catalog names",
@@ -35,6 +37,8 @@ FILES = {
     "ops/recall.py": "of rows that a filtered condition chose", "ops/chat.py": "rejected.txt",
     "ops/configure.py": "memos.toml", "ops/transaction.py": "what a command will write",
     "ops/kvsweep.py": "compares blobs, shows nothing",
+    "ops/purge.py": "the owner's", "ops/purgesources.py": "the owner's",
+    "ops/purgefinish.py": "ends what the owner began, shows nothing",
 }  # fmt: skip
 ROWS = {
     "ops/gate.py": "is the gate", "ops/sync.py": "keeps the tables in step",

@@ -320,7 +320,7 @@ class Git:
 
         No branch moves yet; a temporary ref keeps the commit.
         """
-        draft = Draft(message, " ".join(self._identity()), tuple(parents))
+        draft = Draft(message, " ".join(self.identity()), tuple(parents))
         stream = commit_stream(
             TEMPORARY_REF, draft, ((self.prefix + c.path, c.data) for c in changes)
         )
@@ -369,7 +369,7 @@ class Git:
         """Forgets the ref that kept a new commit alive until its branch moved."""
         self.run("update-ref", "-d", TEMPORARY_REF, check=False)
 
-    def _identity(self) -> tuple[str, str]:
+    def identity(self) -> tuple[str, str]:
         """`(Name <mail>, seconds zone)` from git's configuration, else memos' own."""
         said = self._text("-c", "user.useConfigOnly=true", "var", "GIT_COMMITTER_IDENT")
         if said is None:

@@ -13,7 +13,7 @@ import typer
 from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import cube_json, local_time, short_id, unusual
 from memos_cli.core.cube import decode_utf8, subject_line
-from memos_cli.core.errors import MemosError
+from memos_cli.core.errors import MemosError, UsageError
 
 if TYPE_CHECKING:
     from memos_cli.ops.memories import Shown
@@ -140,18 +140,40 @@ def from_editor(rt: Runtime, text: str) -> str:
 
 
 @command
-def forget(
+def forget(  # noqa: PLR0913 - one parameter an option of the contract
     rt: Runtime,
     ids: IdsArgument,
     *,
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; goes into the history.")] = "",
     reject: Annotated[bool, typer.Option("--reject", help="Chat must not learn it again.")] = False,
+    purge: Annotated[
+        bool, typer.Option("--purge", help="Out of the history and all else too, for good.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Purge without asking.")] = False,
+    backup: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="With --purge: keep the old history in a git bundle."),
+    ] = None,
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", metavar="FILE", help="With --purge: write old and new commits."),
+    ] = None,
     dry_run: DryRun = False,
 ) -> None:
     """Remove memories from the vault as it is now.
 
-    The history keeps them, and `memos undo` brings them back.
+    The history keeps them, and `memos undo` brings them back. With --purge they leave every
+    version that the vault ever had, what was made from them, and what quotes them, for good.
     """
+    if purge:
+        from memos_cli.cli.purge import Outside
+        from memos_cli.cli.purge import purge as purge_memories
+
+        purge_memories(rt, ids, Outside(reason, backup, map_file), yes=yes, dry_run=dry_run)
+        return
+    if yes or backup or map_file:
+        msg = "--yes, --backup and --map belong to --purge."
+        raise UsageError(msg)
     from memos_cli.ops.memories import forget as forget_memories
 
     result = forget_memories(rt.workspace(), ids, reason=reason, reject=reject, dry_run=dry_run)

@@ -11,6 +11,7 @@ from memos_cli.cli.slash import COMMANDS, Commands
 from memos_cli.cli.turns import say
 from memos_cli.core.errors import MemosError
 from memos_cli.core.safetext import one_line
+from memos_cli.ops.access import CHAT_HISTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from memos_cli.ops.chat import Conversation
     from memos_cli.ops.models import Listed
 
-HISTORY = "chat-history"
 _LEAVE_PRESSES = 2
 
 
@@ -106,7 +106,7 @@ class Repl:
         return prompt_session(
             SlashCompleter(COMMANDS, candidates),
             self._status,
-            ws.root / ".memos" / HISTORY if kept else None,
+            ws.root / CHAT_HISTORY if kept else None,
             colour=self._rt.out.colour,
         )
 

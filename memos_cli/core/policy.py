@@ -86,8 +86,9 @@ OPERATIONS: Final[Mapping[str, Need]] = {
     **dict.fromkeys(
         (
             "freeze", "unfreeze", "evolve", "branch", "switch", "merge", "doctor", "config set",
-            "model use", "kv list", "kv build", "kv verify", "kv clear", "kv measure",
-            "grant", "revoke", "policy", "policy everyone", "policy retention", "policy check",
+            "forget --purge", "model use", "kv list", "kv build", "kv verify", "kv clear",
+            "kv measure", "grant", "revoke", "policy", "policy everyone", "policy retention",
+            "policy check",
         ),
         Need.GOVERN,
     ),

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FILE = ".memos/access.jsonl"
 USES = frozenset({"recall", "chat"})
 """The operations by which a memory is of use; the others only look at it."""
+CHAT_HISTORY = ".memos/chat-history"
+"""What was typed at a chat's prompt, kept for its arrow keys."""
 
 
 def note(ws: Workspace, op: str, ids: Sequence[str], now: datetime) -> None:

@@ -215,6 +215,13 @@ def _note_path(ws: Workspace) -> Path:
     return folder / f"{os.getpid()}-{time.monotonic_ns()}.json"
 
 
+def leave_note(ws: Workspace, note: Mapping[str, Any]) -> Path:
+    """A note of what a command is about to do, durable; the command removes it at its end."""
+    place = _note_path(ws)
+    _write_note(place, note)
+    return place
+
+
 def _write_note(place: Path, note: Mapping[str, Any]) -> None:
     temporary = place.with_suffix(".tmp")
     with temporary.open("w") as file:
@@ -234,28 +241,34 @@ def recover(ws: Workspace, timeout: float = LOCK_TIMEOUT_S) -> None:
         return
     with ws.lock(timeout):
         for place in sorted(folder.iterdir()):
-            if place.suffix == ".json":
-                _recover_one(ws, place)
+            if place.suffix == ".json" and not _recover_one(ws, place):
+                continue
             with suppress(FileNotFoundError):
                 place.unlink()
 
 
-def _recover_one(ws: Workspace, place: Path) -> None:
+def _recover_one(ws: Workspace, place: Path) -> bool:
+    """Undoes, or of a purge finishes, what a note tells of; False where that has to wait."""
     try:
         note = json.loads(place.read_bytes())
         planned = {path: (old, new) for path, (old, new) in note["changes"].items()}
         for path in planned:
             ws.files.absolute(path)
     except (ValueError, KeyError, TypeError, AttributeError, RefusedError):
-        return  # it died while writing the note, or a stranger wrote it: nothing had happened yet
+        return True  # it died while writing the note, or a stranger wrote it: nothing had happened
     _free_git_locks(ws, place.stat().st_mtime)
+    if "purge" in note:
+        from memos_cli.ops.purgefinish import resume
+
+        return resume(ws, note["purge"])
     head = ws.git.head()
     made = note.get("commit")
     if made and head and ws.git.is_ancestor(made, head):
         ws.git.drop_temporary_ref()
-        return
+        return True
     _take_back(ws, planned)
     ws.notify(f"An interrupted `memos {note.get('op', 'command')}` was undone; nothing was lost.")
+    return True
 
 
 def _take_back(ws: Workspace, planned: Mapping[str, tuple[str | None, str | None]]) -> None:

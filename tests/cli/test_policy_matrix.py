@@ -302,7 +302,7 @@ GOVERNS = {
     "evolve": ["evolve", "-n"], "branch": ["branch"], "switch": ["switch", "other", "-n"],
     "merge": ["merge", "other", "-n"], "doctor": ["doctor"],
     "config set": ["config", "recall.k", "5", "-n"], "model use": ["model", "use", "default"],
-    "kv list": ["kv", "list"],
+    "kv list": ["kv", "list"], "forget --purge": ["forget", "ID", "--purge", "-n"],
     "kv build": ["kv", "build", "--all", "-n"], "kv verify": ["kv", "verify"],
     "kv clear": ["kv", "clear", "-n"], "kv measure": ["kv", "measure"],
     "grant": ["grant", "nobody", "read", "work", "-n"], "revoke": ["revoke", "reader", "-n"],
@@ -353,7 +353,7 @@ def every_command() -> set[str]:
 
 
 def test_every_command_is_in_the_table_of_operations() -> None:
-    assert every_command() | {"config set"} == set(OPERATIONS)
+    assert every_command() | {"config set", "forget --purge"} == set(OPERATIONS)
 
 
 def test_every_operation_is_in_the_matrix() -> None:
