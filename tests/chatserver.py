@@ -56,10 +56,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_args: object) -> None:
+        """Nothing: who was stopped listens no more, and another test may own stderr by then."""
+
+
 @contextmanager
 def serving(asked: Asked) -> Iterator[str]:
     """The server, and its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"asked": asked}))
+    server = _Server(("127.0.0.1", 0), type("Bound", (_Handler,), {"asked": asked}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/v1"
