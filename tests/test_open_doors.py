@@ -17,6 +17,7 @@ UNFILTERED_CATALOG = {
     "ops/mergetree.py": "the owner's",
     "ops/history.py": "what differs from the last commit, which is filtered then",
     "ops/purgefinish.py": "makes the catalog anew",
+    "ops/purgescan.py": "the owner's",
 }  # fmt: skip
 CONTENTS_OF_HISTORY = {
     "ops/gate.py": "is the gate", "ops/sync.py": "indexes rows, which recall filters",
