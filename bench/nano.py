@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 ALIKE = alike_by(shipped_embedder([]))
 DATA = ROOT / "tests" / "data"
+MOST = 32  # memories in a prompt
 
 
 class Asker:
@@ -98,11 +99,14 @@ def generated(asker: Asker, table: Table, n: int, cache: Path) -> None:
     """Items of the training generators with held-out values, wordings and sentences."""
     maker = Maker(random.Random(2026), style.natural_sentences(cache), held=True)
     for i in range(n):
-        doc = maker.answer_doc((3, 6, 8, 12)[i % 4], 3)
+        size = (3, 6, 8, 12, 32)[i % 5]
+        doc = maker.answer_doc(size, 3)
         lines = [nano.MemoryLine(t, f"{k:03}") for k, t in enumerate(doc.lines)]
         for question, reply, kind in doc.branches:
             got = nano_answer.answer(lines, (Turn("user", question),), asker, ALIKE)
             table.add(f"generated: {kind}", right=got.text == reply)
+            if size == MOST:
+                table.add(f"generated: of {MOST} memories, all kinds", right=got.text == reply)
             if kind not in ("absent", "chat"):
                 copied = all(line in doc.lines for line in got.lines)
                 table.add("generated: copied exactly", right=copied)
@@ -140,7 +144,7 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--model", type=Path, default=ROOT / "memos_cli" / "assets" / "nano-q8_0.gguf")
     p.add_argument("--held", action="store_true", help="add the hand-written held-out questions")
-    p.add_argument("--n", type=int, default=60, help="generated memories (three questions each)")
+    p.add_argument("--n", type=int, default=150, help="generated memories (three questions each)")
     p.add_argument("--cache", type=Path, default=Path("/tmp/nano/sentences.txt"))
     p.add_argument("--json", type=Path)
     p.add_argument(
