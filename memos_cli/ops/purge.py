@@ -23,6 +23,7 @@ from memos_cli.core.rejected import FILE, add_rejected
 from memos_cli.core.rewriting import Doomed, Rewriter
 from memos_cli.core.safetext import one_line
 from memos_cli.core.session import SUFFIX
+from memos_cli.ops.history import PURGED
 from memos_cli.ops.purgefinish import Finish, finish, repository
 from memos_cli.ops.purgescan import scan
 from memos_cli.ops.purgesources import (
@@ -300,7 +301,7 @@ def _last_commit(
     for secret in secrets:
         data = add_rejected(data, secret.text)
     count = "1 memory" if len(ids) == 1 else f"{len(ids)} memories"
-    said = Transaction(ws, "forget", f"purged {count}", ids=list(ids))
+    said = Transaction(ws, "forget", f"purged {count}", ids=list(ids), trailers={PURGED: "yes"})
     if wish.reason:
         said.trailers["Memos-Reason"] = subject_line(
             one_line(rewriter.redactor.redact(wish.reason)), 200
