@@ -9,7 +9,7 @@ all refs moved at once, and the rest brought after them (`ops/purgefinish.py`). 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.backends.rewrite import write_new
@@ -31,6 +31,7 @@ from memos_cli.ops.purgesources import (
     held,
     inventory,
     is_transcript,
+    made_of,
     own_files,
     resolve,
     secrets_of,
@@ -64,7 +65,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What would go, counted. `texts` are all that the memories ever said."""
+    """What would go, counted. `texts` are all that the memories ever said.
+
+    `made_of_it` are other memories that were derived from them, and stay.
+    """
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
@@ -79,6 +83,7 @@ class Planned:
     refs: int
     named_after: tuple[str, ...]
     remotes: tuple[tuple[str, str], ...]
+    made_of_it: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +230,7 @@ def plan(ws: Workspace, wish: Wish) -> Purge:
     moves = [move for move in moves if move[1] != move[2] and move[0] != head]
     moves.append((head, state.head, commit))
     planned = _planned(repo, ids, secrets, rewriter, len(moves))
+    planned = replace(planned, made_of_it=made_of(ws, ids))
     return Purge(ws, wish, planned, rewriter, state, moves, commit, rejected)
 
 
