@@ -228,6 +228,12 @@ class Repository:
         head = self._run("rev-parse", "-q", "--verify", "HEAD", check=False).stdout.decode().strip()
         return {name: oid for name, oid in {**known, "HEAD": head}.items() if name in wanted}
 
+    def holds(self, commit: str) -> bool:
+        """Whether a ref names a commit or one after it; False where there is no such commit."""
+        how = ("for-each-ref", "--count=1", f"--contains={commit}")
+        behind = self._run("merge-base", "--is-ancestor", commit, "HEAD", check=False)
+        return not behind.returncode or bool(self._run(*how, check=False).stdout)
+
     def forget_reflogs(self, stash: Sequence[Stashed]) -> None:
         """Empties every reflog, and gives that of the stash the entries `stash`."""
         self._run("reflog", "expire", "--expire=now", "--expire-unreachable=now", "--all")
