@@ -13,6 +13,7 @@ UNFILTERED_CATALOG = {
     "cli/runtime.py": "closes it", "ops/setup.py": "closes it",
     "ops/gate.py": "is the gate", "ops/sync.py": "keeps the tables in step",
     "ops/kvsweep.py": "deletes states of what is gone: what is hidden is not gone",
+    "ops/modelcache.py": "deletes what was written of what is gone: what is hidden is not gone",
     "ops/scoring.py": "counts terms for the owner alone", "ops/doctor.py": "the owner's",
     "ops/mergetree.py": "the owner's",
     "ops/history.py": "what differs from the last commit, which is filtered then",

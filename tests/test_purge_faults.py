@@ -81,6 +81,26 @@ def test_refs_that_moved_only_in_part_are_moved_on(memos: Memos, vault: Path) ->
     assert git(vault, "rev-parse", "side") == git(vault, "rev-parse", "main~1")
 
 
+@pytest.mark.parametrize("branch", ["main", "elsewhere"])
+def test_it_goes_on_where_plain_git_went_on_before(memos: Memos, vault: Path, branch: str) -> None:
+    """A commit of the person's own between the kill and the next command hides no kill."""
+    tea, made = memos.add(TEA), memos.add(BERLIN)
+    memos.ok("recall", "Berlin")  # so that the tables hold it
+    step = (REPO, "Repository.stage", "after", 1)
+    memos.process("forget", "--purge", made, "--yes", prelude=BREAK.format(step=step))
+    (vault / ".git" / "index.lock").unlink()
+    if branch != "main":
+        git(vault, "switch", "-qc", branch)
+        git(vault, "branch", "-qD", "main")
+    own = memory_file(vault, tea)
+    own.write_text(own.read_text() + "mine\n")
+    git(vault, "commit", "-qm", "mine", "--", str(own.relative_to(vault)))
+    assert "was finished" in memos.ok("status").stderr
+    assert_gone(vault, BERLIN)
+    assert git(vault, "log", "-1", "--format=%s") == "mine"
+    assert git(vault, "status", "--porcelain") == ""
+
+
 def test_a_branch_that_moves_meanwhile_stops_it(memos: Memos, vault: Path) -> None:
     made = memos.add(BERLIN)
     prelude = f"""

@@ -24,7 +24,7 @@ _AT_ONCE: Final = 200  # ids written before the first answer is read: less than 
 _LEFTOVERS: Final = (
     "ORIG_HEAD", "FETCH_HEAD", "AUTO_MERGE", "MERGE_RR", "MERGE_MSG", "SQUASH_MSG",
     "COMMIT_EDITMSG", "TAG_EDITMSG", "NOTES_EDITMSG", "EDIT_DESCRIPTION", "gitk.cache",
-    "info/refs", "rr-cache",
+    "info/refs", "rr-cache", "lost-found",
     "objects/info/commit-graph", "objects/info/commit-graphs", "objects/info/packs",
 )  # fmt: skip
 _STASH: Final = "refs/stash"
@@ -228,6 +228,12 @@ class Repository:
         head = self._run("rev-parse", "-q", "--verify", "HEAD", check=False).stdout.decode().strip()
         return {name: oid for name, oid in {**known, "HEAD": head}.items() if name in wanted}
 
+    def holds(self, commit: str) -> bool:
+        """Whether a ref names a commit or one after it; False where there is no such commit."""
+        how = ("for-each-ref", "--count=1", f"--contains={commit}")
+        behind = self._run("merge-base", "--is-ancestor", commit, "HEAD", check=False)
+        return not behind.returncode or bool(self._run(*how, check=False).stdout)
+
     def forget_reflogs(self, stash: Sequence[Stashed]) -> None:
         """Empties every reflog, and gives that of the stash the entries `stash`."""
         self._run("reflog", "expire", "--expire=now", "--expire-unreachable=now", "--all")
@@ -293,12 +299,13 @@ class Repository:
             "--no-split-index",
             "--no-untracked-cache",
             "--no-fsmonitor",
-            "--clear-resolve-undo",
         )
         self._run("update-index", *plain, env=where)
         if lines:
             said = "".join(lines).encode(errors="surrogateescape")
             self._run("update-index", "-z", "--index-info", stdin=said, env=where)
+        # Last, for what leaves a conflict is kept to undo that, and with it its blobs.
+        self._run("update-index", "--clear-resolve-undo", env=where)
         draft.replace(index)
         for shared in self.git_dir.glob("sharedindex.*"):
             shared.unlink()

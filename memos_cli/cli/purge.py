@@ -133,6 +133,7 @@ def _plan_json(planned: Planned) -> dict[str, Any]:
         "signatures_dropped": planned.signatures,
         "refs_moved": planned.refs,
         "sessions_named_after_it": list(planned.named_after),
+        "made_of_it": list(planned.made_of_it),
         "remotes": [{"name": name, "url": url} for name, url in planned.remotes],
     }
 
@@ -190,6 +191,7 @@ def _print_rest(rt: Runtime, planned: Planned, scan: Scan) -> None:
     """What is left on purpose, and what no command here can reach."""
     rest = [f"{path} says the same by itself" for path in scan.own]
     rest += [f"the session {name} is named after it" for name in planned.named_after]
+    rest += [f"the memory {id_} was made of it" for id_ in planned.made_of_it]
     if planned.too_short:
         texts = _count(planned.too_short, "text")
         rest.append(f"{texts} of fewer than {MIN_TEXT} characters, wherever sessions say it")

@@ -138,9 +138,11 @@ class Settings:
 
     @property
     def actor(self) -> str:
-        """Who acts."""
-        name = self.flags.actor or self.env.environ.get("MEMOS_ACTOR") or OWNER
-        return check_actor(name)
+        """Who acts. An empty name is no name: it must not make its bearer the owner."""
+        named = self.flags.actor
+        if named is None:
+            named = self.env.environ.get("MEMOS_ACTOR", OWNER)
+        return check_actor(named)
 
     @property
     def data_home(self) -> Path:

@@ -15,6 +15,7 @@ from memos_cli.core import profile
 from memos_cli.core.cube import RECALLED_STATES, Kind, State
 from memos_cli.core.episodes import is_summary, summary_of
 from memos_cli.core.lifecycle import may_be_replaced
+from memos_cli.core.policy import level_of
 from memos_cli.core.relation import Relation
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ ALIKE: Final = (
 """What two memories must have in common to become one."""
 SOURCE: Final = "evolve"
 _OPEN: Final = "they may not both hold, and nothing tells which does"
+_OPENER: Final = "the newer would replace the older, and is less sensitive"
 _DOUBTS: Final = {
     Relation.MAY_REPEAT: "takes these for the same",
     Relation.MAY_REPLACE: "takes the older to be outdated",
@@ -206,7 +208,7 @@ def _superseded(known: Known, gone: set[str]) -> list[Step]:
         if pair.relation is not Relation.REPLACES or {pair.older, pair.newer} & gone:
             continue
         older, newer = known.cubes[pair.older], known.cubes[pair.newer]
-        if not may_replace(older, newer):
+        if not may_replace(older, newer) or _opens(older, newer):
             continue
         if older.id not in latest or _age(newer) > _age(latest[older.id]):
             latest[older.id] = newer
@@ -244,12 +246,25 @@ def _undecided(known: Known, gone: set[str]) -> list[Step]:
     steps = []
     for pair in sorted(known.pairs, key=lambda pair: (pair.older, pair.newer)):
         ids = (pair.older, pair.newer)
-        if pair.relation not in _DOUBTS or set(ids) & gone or ids in asked:
+        both = (known.cubes[pair.older], known.cubes[pair.newer])
+        why = _doubt(pair, *both)
+        if not why or set(ids) & gone or ids in asked:
             continue
-        if ids not in known.decided and may_replace(*(known.cubes[id_] for id_ in ids)):
-            why = f"the model {pair.judge} {_DOUBTS[pair.relation]}" if pair.judge else _OPEN
+        if ids not in known.decided and may_replace(*both):
             steps.append(Step("review", (pair.older,), why, into=pair.newer))
     return steps
+
+
+def _doubt(pair: Pair, older: Cube, newer: Cube) -> str:
+    """Why a person has to decide about a pair; "" where nobody has."""
+    if pair.relation in _DOUBTS:
+        return f"the model {pair.judge} {_DOUBTS[pair.relation]}" if pair.judge else _OPEN
+    return _OPENER if pair.relation is Relation.REPLACES and _opens(older, newer) else ""
+
+
+def _opens(older: Cube, newer: Cube) -> bool:
+    """Whether more may write the newer: they would decide about what they may not even read."""
+    return level_of(newer.sensitivity) < level_of(older.sensitivity)
 
 
 def _withdrawn(known: Known, gone: set[str]) -> list[Step]:

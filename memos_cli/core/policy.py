@@ -148,6 +148,11 @@ def level_of(sensitivity: str) -> Level:
     return next((level for level in Level if level.word == sensitivity), Level.SECRET)
 
 
+def strictest(*words: str) -> str:
+    """Of what memories say of their sensitivity, that which keeps the most away."""
+    return max(words, key=level_of, default="")
+
+
 def parse_level(word: str) -> Level:
     """A level as a person writes it. UsageError where it is none."""
     found = next((level for level in Level if level.word == word), None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import analysis, codec, learning, secrets
 from memos_cli.core.cube import Cube, State, clean_text, new_id, path_of, subject_line
-from memos_cli.core.policy import Access, Level
+from memos_cli.core.policy import Access, Level, strictest
 from memos_cli.core.prompt import Handed, Turn
 from memos_cli.core.query import DEFAULT_K, Query
 from memos_cli.core.query import Recalled as Found
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 
 NAMESPACE: Final = "default"
+_UNNAMED: Final = "chat"
+"""What a session is named after that is not kept: what was learnt names it as its source."""
 
 
 class Capture(StrEnum):
@@ -159,7 +161,7 @@ class Conversation:
         started, asked_at = time.perf_counter(), self.ws.now()
         text = clean_text(message)
         kept, withheld = secrets.mask(text)
-        stored = self.stored or begin(self.ws, kept)
+        stored = self.stored or begin(self.ws, kept if self.options.save else _UNNAMED)
         recalled, degraded = self._recall(text)
         turns = [Turn(t.role, t.text) for t in stored.session.turns] + [Turn("user", text)]
         asked = Asked(
@@ -297,6 +299,8 @@ class Conversation:
                 learnt = tuple(learn.supersede(tx, cube) for cube in learnt)
             for cube in learnt:
                 tx.write(path_of(cube), codec.render(cube))
+            if not self.options.save and learnt:  # a message outlives the chat, and all may read it
+                tx.subject = f"{name}: {subject_line(learnt[0].text)}"
             tx.ids = [id_ for cube in learnt for id_ in (cube.id, *cube.supersedes)]
         self.stored = stored
         return learnt, tx.commit
@@ -307,6 +311,7 @@ class Conversation:
         """The memories to add: none that was rejected, none that was added meanwhile."""
         review = self.options.capture is Capture.REVIEW
         for lesson in lessons:
+            gone = [cube for cube in lesson.replaces if self.ws.gate.writes(cube)]
             cube = Cube(
                 id=new_id(),
                 text=clean_text(lesson.text),
@@ -317,6 +322,7 @@ class Conversation:
                 source=source,
                 namespace=NAMESPACE,
                 supersedes=learn.names(lesson.replaces),
+                sensitivity=strictest("", *(cube.sensitivity for cube in gone)),
             )
             if not any(self._twins(cube.text)) and not is_rejected(rejected, cube.text):
                 yield cube

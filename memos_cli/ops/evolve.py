@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from memos_cli.core import codec, evolution, evolved, tiering
 from memos_cli.core.cube import Cube, State, new_id, path_of
 from memos_cli.core.evolution import STEPS, Step
+from memos_cli.core.policy import strictest
 from memos_cli.core.tiering import Use
 from memos_cli.ops.activation import MEMORY, fold
 from memos_cli.ops.evolvejudge import Judge
@@ -183,12 +184,16 @@ def _put(tx: Transaction, lies: tuple[str, bytes], before: Cube, now: Cube | Non
 
 
 def _question(ws: Workspace, older: Cube, newer: Cube, why: str) -> Cube:
-    """What a person is asked, and why. It names the two, and repeats nothing of what they say."""
+    """What a person is asked, and why: it names the two, and repeats nothing of what they say.
+
+    It is as sensitive as the more sensitive one, for it tells that this is there.
+    """
     text = f"Which holds now, {newer.id} or {older.id}? {why[0].upper()}{why[1:]}."
     return replace(
         newer, id=new_id(), state=State.GENERATED, created=ws.now().replace(microsecond=0),
         text=text, author=ws.actor,
         source=evolution.SOURCE, supersedes=(older.id, newer.id), derived_from=(), title="",
+        sensitivity=strictest(newer.sensitivity, older.sensitivity),
         tags=(), links=(), speaker="", pinned=False, profile=None, priority=0,
         extra={},
     )  # fmt: skip

@@ -74,7 +74,7 @@ class Vault:
         decided = {
             (p.older, p.newer)
             for p in pairs
-            if p.relation is Relation.MAY_REPLACE
+            if p.relation in {Relation.MAY_REPLACE, Relation.REPLACES}
             and is_rejected(self.rejected, rivals(cubes[p.older], cubes[p.newer]))
         }
         return replace(self.unjudged(cubes), pairs=pairs, decided=decided)

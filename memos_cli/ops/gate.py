@@ -73,7 +73,8 @@ def seen_changes(ws: Workspace, commits: Sequence[Commit]) -> set[str]:
     return {
         oid
         for oid, files in sides.items()
-        if files and all(p == REJECTED or sees_file(ws, p, blobs.get(b, b"")) for p, b in files)
+        if any(p != REJECTED for p, _ in files)  # alone it is a purge, whose message has ids
+        and all(p == REJECTED or sees_file(ws, p, blobs.get(b, b"")) for p, b in files)
     }
 
 
@@ -117,6 +118,16 @@ def check_write(ws: Workspace, path: str, sides: Iterable[bytes | None]) -> None
         raise RefusedError(msg, hint="The owner can do it, or `memos grant` the right to it.")
     for cube in filter(None, map(_parsed, there)) if is_memory(path) else ():
         ws.gate.require_write(cube)
+
+
+def check_undo(ws: Workspace, paths: Iterable[str]) -> None:
+    """Raises RefusedError where what was purged could be learnt again, but for the owner.
+
+    A commit of `rejected.txt` alone is a purge; beside others it goes the way of those.
+    """
+    if not ws.gate.owner and set(paths) == {REJECTED}:
+        msg = f"{ws.actor} may not take a purge back."
+        raise RefusedError(msg, hint="The owner can, with `memos revert`.")
 
 
 def _is_session(path: str) -> bool:

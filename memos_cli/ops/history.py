@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 WORK_TREE = "work tree"
 PAGE = 50  # commits whose files are looked at together
 REVERTS = "Memos-Reverts"
+PURGED = "Memos-Purged"
+"""Says of a commit that what it tells of is in no version any more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,7 +88,8 @@ def sweep(ws: Workspace) -> None:
     """Forget what a model wrote of memories of which one is no longer there."""
     if ws.read_only or not (ws.root / FILE).is_file():
         return
-    _rewrite(ws, lambda e: any(not ws.catalog.with_prefix(id_, 1) for id_ in e.get("of", ())))
+    there = ws.everything  # what is hidden from this actor is not gone
+    _rewrite(ws, lambda e: any(not there.with_prefix(id_, 1) for id_ in e.get("of", ())))
 
 
 def _rewrite(ws: Workspace, gone: Callable[[dict[str, Any]], bool]) -> None:

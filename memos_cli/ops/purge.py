@@ -9,7 +9,7 @@ all refs moved at once, and the rest brought after them (`ops/purgefinish.py`). 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.backends.rewrite import write_new
@@ -23,6 +23,7 @@ from memos_cli.core.rejected import FILE, add_rejected
 from memos_cli.core.rewriting import Doomed, Rewriter
 from memos_cli.core.safetext import one_line
 from memos_cli.core.session import SUFFIX
+from memos_cli.ops.history import PURGED
 from memos_cli.ops.purgefinish import Finish, finish, repository
 from memos_cli.ops.purgescan import scan
 from memos_cli.ops.purgesources import (
@@ -30,6 +31,7 @@ from memos_cli.ops.purgesources import (
     held,
     inventory,
     is_transcript,
+    made_of,
     own_files,
     resolve,
     secrets_of,
@@ -63,7 +65,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What would go, counted. `texts` are all that the memories ever said."""
+    """What would go, counted. `texts` are all that the memories ever said.
+
+    `made_of_it` are other memories that were derived from them, and stay.
+    """
 
     ids: tuple[str, ...]
     texts: tuple[str, ...]
@@ -78,6 +83,7 @@ class Planned:
     refs: int
     named_after: tuple[str, ...]
     remotes: tuple[tuple[str, str], ...]
+    made_of_it: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +230,7 @@ def plan(ws: Workspace, wish: Wish) -> Purge:
     moves = [move for move in moves if move[1] != move[2] and move[0] != head]
     moves.append((head, state.head, commit))
     planned = _planned(repo, ids, secrets, rewriter, len(moves))
+    planned = replace(planned, made_of_it=made_of(ws, ids))
     return Purge(ws, wish, planned, rewriter, state, moves, commit, rejected)
 
 
@@ -300,7 +307,7 @@ def _last_commit(
     for secret in secrets:
         data = add_rejected(data, secret.text)
     count = "1 memory" if len(ids) == 1 else f"{len(ids)} memories"
-    said = Transaction(ws, "forget", f"purged {count}", ids=list(ids))
+    said = Transaction(ws, "forget", f"purged {count}", ids=list(ids), trailers={PURGED: "yes"})
     if wish.reason:
         said.trailers["Memos-Reason"] = subject_line(
             one_line(rewriter.redactor.redact(wish.reason)), 200

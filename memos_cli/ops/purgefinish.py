@@ -81,13 +81,15 @@ def resume(ws: Workspace, note: Mapping[str, Any]) -> bool:
     try:
         todo = Finish(**{name: note[name] for name in Finish.__slots__})
         moves = [(str(name), str(old), str(new)) for name, old, new in todo.moves]
+        _ = moves[-1]
         for path in todo.files:
             ws.files.absolute(path)
-    except (KeyError, TypeError, ValueError, RefusedError):
+    except (KeyError, TypeError, ValueError, IndexError, RefusedError):
         return True  # it died while writing the note, or a stranger wrote it
     repo = repository(ws)
     now = repo.values(name for name, _, _ in moves)
-    if not any(now.get(name) == new for name, _, new in moves):
+    begun = any(now.get(name) == new for name, _, new in moves)
+    if not begun and not repo.holds(moves[-1][2]):  # else the person went on with plain git
         ws.notify("An interrupted `memos forget --purge` had changed nothing.")
         return True
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,7 @@ from memos_cli.core.redact import pieces
 from memos_cli.core.session import FOLDER, SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from memos_cli.backends.rewrite import Repository
     from memos_cli.ops.workspace import Workspace
@@ -68,24 +69,27 @@ def encoded(texts: Iterable[str], names: Iterable[str] = ()) -> set[bytes]:
 
     `names` are file names, which stand in trees and indexes as they are.
     """
-    found = {name.encode() for name in names}
+    found = {os.fsencode(name) for name in names}
     for piece in {piece for text in texts for piece in pieces(text)}:
-        start = piece[:LONGEST]
-        found |= {start.encode(code, "replace") for code in ("utf-8", "utf-16-le", "utf-16-be")}
-        found.add(unicodedata.normalize("NFD", start).encode("utf-8", "replace"))
-        found |= {
-            json.dumps(start, ensure_ascii=a)[1:-1].encode("utf-8", "replace")
-            for a in (True, False)
-        }
-        try:
-            found.add(start.encode("latin-1"))
-        except UnicodeEncodeError:
-            continue
+        for form in _forms(piece[:LONGEST]):
+            found |= {form.encode(code, "replace") for code in ("utf-8", "utf-16-le", "utf-16-be")}
+            with suppress(UnicodeEncodeError):
+                found.add(form.encode("latin-1"))
     return found
 
 
-def scan(ws: Workspace, repository: Repository, texts: Iterable[str], names: Iterable[str]) -> Scan:
+def _forms(text: str) -> set[str]:
+    """A text with each of the ends that lines have, decomposed, and all of these as JSON."""
+    forms = {text, unicodedata.normalize("NFD", text)}
+    forms |= {form.replace("\n", end) for form in forms for end in ("\r\n", "\r")}
+    return forms | {json.dumps(f, ensure_ascii=a)[1:-1] for f in forms for a in (True, False)}
+
+
+def scan(
+    ws: Workspace, repository: Repository, texts: Iterable[str], names: Collection[str]
+) -> Scan:
     """Looks at every file and every object of the vault for these texts and file names."""
+    files = frozenset(map(os.fsencode, names))
     wanted = encoded(texts, names)
     needles, seen = Needles(wanted), _Seen()
     for place in _places(ws):
@@ -93,7 +97,7 @@ def scan(ws: Workspace, repository: Repository, texts: Iterable[str], names: Ite
         path = str(place.relative_to(ws.root) if inside else place)
         _scan_file(place, path, needles, seen)
     _scan_objects(repository, needles, seen)
-    hits, own = _judged(ws, repository, seen)
+    hits, own = _judged(ws, repository, seen, files)
     return Scan(
         seen.files, seen.file_bytes, seen.objects, seen.object_bytes, len(wanted),
         tuple(sorted(hits)), tuple(seen.unread), tuple(sorted(own)),
@@ -161,8 +165,13 @@ def _scan_batch(batch: list[tuple[str, str, bytes]], needles: Needles, seen: _Se
 # -- whose it is ---------------------------------------------------------------------------------
 
 
-def _judged(ws: Workspace, repository: Repository, seen: _Seen) -> tuple[set[str], set[str]]:
-    """What is left over, and what is the person's own: files that git tracks, but no transcript."""
+def _judged(
+    ws: Workspace, repository: Repository, seen: _Seen, gone: frozenset[bytes]
+) -> tuple[set[str], set[str]]:
+    """What is left over, and what is the person's own.
+
+    Theirs are files that git tracks: no transcript, and none by a name that was to be `gone`.
+    """
     if not seen.in_files and not seen.in_objects:
         return set(), set()
     tracked = {path for _, _, path in repository.index()}
@@ -172,28 +181,35 @@ def _judged(ws: Workspace, repository: Repository, seen: _Seen) -> tuple[set[str
     for oid, (kind, content) in seen.kinds.items():
         if kind == "blob":
             paths = named.get(oid, set())
-            theirs = bool(paths) and not any(map(_is_transcript, paths))
+            theirs = bool(paths) and all(_may_be_own(path, gone) for path in paths)
             (own if theirs else hits).update(paths or {f"{kind} {oid}"})
-        elif kind == "tree" and _only_names(ws, content, seen.in_objects[oid]):
+        elif kind == "tree" and _only_names(ws, content, seen.in_objects[oid], gone):
             own.add("the name of a file of yours")
         else:
             hits.add(f"{kind} {oid}")
     for path, needle in seen.in_files:
-        if path == ".git/index" and any(needle in os.fsencode(name) for name in tracked):
+        named_so = [os.fsencode(name) for name in tracked if needle in os.fsencode(name)]
+        if (
+            path == ".git/index"
+            and named_so
+            and all(name.rpartition(b"/")[2] not in gone for name in named_so)
+        ):
             own.add("the name of a file of yours")
-        elif path in tracked and not _is_transcript(path):
+        elif path in tracked and _may_be_own(path, gone):
             own.add(path)
         else:
             hits.add(path)
     return hits, own
 
 
-def _is_transcript(path: str) -> bool:
-    return path.startswith(f"{FOLDER}/") and path.endswith(SUFFIX)
+def _may_be_own(path: str, gone: frozenset[bytes]) -> bool:
+    transcript = path.startswith(f"{FOLDER}/") and path.endswith(SUFFIX)
+    return not transcript and os.fsencode(path).rpartition(b"/")[2] not in gone
 
 
-def _only_names(ws: Workspace, tree: bytes, needles: set[bytes]) -> bool:
-    """Whether all that was found in a tree are parts of names in it."""
+def _only_names(ws: Workspace, tree: bytes, needles: set[bytes], gone: frozenset[bytes]) -> bool:
+    """Whether all that was found in a tree are parts of names in it, that were not to go."""
     size = 32 if ws.git.hash_name == "sha256" else 20
     names = [entry.name for entry in entries(tree, size)]
-    return all(any(needle in name for name in names) for needle in needles)
+    said = all(any(needle in name for name in names) for needle in needles)
+    return said and gone.isdisjoint(names)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec
 from memos_cli.core.cube import ID_LENGTH
-from memos_cli.core.errors import NothingFoundError, UsageError
+from memos_cli.core.errors import MemosError, NothingFoundError, UsageError
 from memos_cli.core.redact import Secret
 from memos_cli.core.rewriting import id_of
 from memos_cli.core.session import FOLDER, SUFFIX
@@ -107,6 +108,17 @@ def held(ws: Workspace, ids: set[str], dropped: Iterable[str]) -> Iterator[tuple
         said = None if data is None else id_of(data)
         if data is not None and (said in ids or (said is None and path in named)):
             yield path, data
+
+
+def made_of(ws: Workspace, ids: Sequence[str]) -> tuple[str, ...]:
+    """The other memories that say of themselves that they were made of one of these."""
+    found = []
+    for entry in ws.catalog.used():
+        if entry.error is None and entry.id and entry.id not in ids:
+            with suppress(OSError, MemosError, codec.CodecError):
+                if not set(codec.parse(ws.files.read(entry.path)).derived_from).isdisjoint(ids):
+                    found.append(entry.id)
+    return tuple(found)
 
 
 def own_files(ws: Workspace) -> list[str]:

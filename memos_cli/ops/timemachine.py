@@ -11,8 +11,9 @@ from memos_cli.core.cube import is_memory, subject_line
 from memos_cli.core.errors import ConflictError, NothingFoundError, RefusedError
 from memos_cli.core.lifecycle import Cause, refuse_change
 from memos_cli.ops import access
-from memos_cli.ops.gate import check_write, seen_changes
+from memos_cli.ops.gate import check_undo, check_write, seen_changes
 from memos_cli.ops.history import (
+    PURGED,
     REVERTS,
     LogFilter,
     every_entry,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from memos_cli.backends.git import Delta
     from memos_cli.core.cube import Cube
+    from memos_cli.ops.history import Entry
     from memos_cli.ops.workspace import Workspace
 
 
@@ -95,6 +97,7 @@ def undo(ws: Workspace, *, dry_run: bool = False) -> Reverted:
         if entry.commit in forwards:
             pair = (forwards[entry.commit], entry.commit)
         elif entry.actor == ws.actor and entry.op not in ("git", "init"):
+            _refuse_purge(entry)
             pair = (single_parent(ws, entry.commit), entry.commit)
         if pair and (undone := _Undo(ws, [pair])).contents:  # else plain git has undone it already
             brought = _between(ws, *pair) if entry.commit in forwards else [entry.commit]
@@ -103,6 +106,14 @@ def undo(ws: Workspace, *, dry_run: bool = False) -> Reverted:
     raise NothingFoundError(
         msg, hint="`memos log` lists what happened, `memos revert` undoes any of it."
     )
+
+
+def _refuse_purge(entry: Entry) -> None:
+    """All that a revert of a purge brings back is that chat may learn it again."""
+    if PURGED in entry.trailers:
+        msg = "The last command was a purge, which cannot be undone; nothing was changed."
+        again = f"`memos revert {entry.commit[:10]}` would only let chat learn it again."
+        raise RefusedError(msg, hint=again)
 
 
 def _forwards(ws: Workspace) -> dict[str, str]:
@@ -188,6 +199,7 @@ class _Undo:
         self._present: dict[str, bytes | None] = {}
         for start, oid in pairs:
             deltas = ws.git.deltas(start, oid)
+            check_undo(ws, (delta.path for delta in deltas))
             wanted = [b for d in deltas for b in (d.before, d.after, self.now.get(d.path)) if b]
             self._blobs = ws.git.read_blobs(wanted)
             for delta in deltas:

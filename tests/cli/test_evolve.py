@@ -6,6 +6,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.harness import Memos, git, memory_file, snapshot
 
 if TYPE_CHECKING:
@@ -199,3 +201,31 @@ def test_states_follow_the_round_as_planned(memos: Memos, vault: Path) -> None:
     assert other in left
     assert plan(memos) == []
     assert memos.ok("kv", "build", "--json").json["made"] == 0
+
+
+@pytest.mark.usefixtures("vault")
+def test_what_is_less_sensitive_replaces_nothing_by_itself(memos: Memos) -> None:
+    """Whoever may write what is normal would else decide about what they may not even read."""
+    hidden = told(memos, "My boss is called Priya.", 90, "--sensitivity", "private")
+    env = {"MEMOS_NOW": (NOW - timedelta(days=80)).isoformat()}
+    open_ = memos.ok("--as", "scout", "add", "My boss is called Ingvild Strand.", env=env).id
+    assert brief(plan(memos)) == [("review", [hidden], open_)]
+    (asked,) = memos.ok("review", "--json").json["proposed"]
+    for args in (["review"], ["review", "--json"], ["show", asked["id"]], ["log", "--json"]):
+        result = memos("--as", "scout", *args)
+        assert hidden not in result.stdout + result.stderr, result
+    assert memos("--as", "scout", "review", "--accept", asked["id"]).exit_code == 3
+    assert memos("--as", "scout", "review", "--reject", asked["id"]).exit_code == 3
+    memos.ok("review", "--accept", asked["id"])
+    assert memos.ok("show", hidden, "--json").json["memories"][0]["superseded_by"] == open_
+
+
+@pytest.mark.usefixtures("vault")
+def test_a_question_is_as_sensitive_as_what_it_names(memos: Memos) -> None:
+    hidden = told(memos, "The plumber is Otto.", 90, "--sensitivity", "secret")
+    open_ = told(memos, "The plumber is Karl Brand.", 80)
+    assert brief(plan(memos)) == [("review", [hidden], open_)]
+    (asked,) = memos.ok("review", "--json").json["proposed"]
+    shown = memos.ok("show", asked["id"], "--json").json["memories"][0]
+    assert shown["sensitivity"] == "secret"
+    assert hidden not in memos("--as", "scout", "review").stdout

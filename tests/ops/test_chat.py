@@ -163,6 +163,18 @@ def test_no_save_keeps_no_transcript_but_learns(ws: Workspace) -> None:
     assert sessions(ws) == []
 
 
+@pytest.mark.parametrize("capture", [Capture.AUTO, Capture.REVIEW])
+def test_what_replaces_something_sensitive_is_as_sensitive(
+    memos: Memos, ws: Workspace, capture: Capture
+) -> None:
+    old = memos.add("I live in Berlin.", "--sensitivity", "private")
+    voice = FakeVoice(proposals=("I live in Munich now.",), relation="contradicts")
+    (made,) = talk(ws, voice, capture=capture).say("I live in Munich now.").learnt
+    assert made.supersedes == (old,)
+    assert made.sensitivity == "private"
+    assert ws.load(made.id)[1].sensitivity == "private"
+
+
 def test_dry_run_leaves_the_vault_as_it_is(ws: Workspace) -> None:
     before = snapshot(ws.root)
     voice = FakeVoice(proposals=("I like strong tea.",))
