@@ -49,8 +49,9 @@ def test_one_that_was_forgotten_before_is_purged_from_history(memos: Memos, vaul
     assert BERLIN.encode() in everything(vault)
     memos.ok("forget", "--purge", made, "--yes")
     assert_gone(vault, BERLIN)
-    memos.ok("undo")  # of the last command: what rejected.txt says
-    memos.ok("undo")
+    undone = memos.ok("undo").stderr  # of the last command: what rejected.txt says
+    assert "What was purged does not come back; chat may then learn it again." in undone
+    assert "purged" not in memos.ok("undo").stderr
     assert_gone(vault, BERLIN, made + "-i-moved")
 
 
