@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MEMOS := $(BIN)/memos
+CORES := -n logical --dist worksteal
 
 .PHONY: demo test test-fast lint docs bench clean
 
@@ -21,10 +22,10 @@ demo: $(VENV)/installed
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash vaults/demo.sh
 
 test: test-fast
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m slow $(CORES)
 
 test-fast: lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" $(CORES)
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -38,7 +38,7 @@ class Terminal:
         """Send a line, see what it brings, and wait for the next prompt; returns what came."""
         self.child.send(text + "\r")
         self.child.expect_exact("\x1b[?2004l")
-        self.child.expect(expected)
+        self.child.expect(expected.replace(" ", r"\s+"))  # a message wraps between words
         came = self.child.before + self.child.after
         self.ready()
         return came + self.child.before

@@ -61,7 +61,7 @@ def right(item: dict[str, Any], text: str) -> bool:
     [
         ("where did I hide the extra key?", 0),
         ("what do I type to turn off the alarm?", 1),
-        ("what's the wifi password?", 2),
+        ("what is the wifi password at home?", 2),
         ("what is my dentist called?", 3),
         ("which company do I work for?", 4),
     ],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.harness import git, memory_file
-from tests.oracle import BERLIN, TEA, assert_gone, commits, others, versions
+from tests.oracle import BERLIN, TEA, assert_gone, commits, everything, others, versions
 from tests.test_faults import BREAK
 
 if TYPE_CHECKING:
@@ -192,3 +192,25 @@ def test_two_hundred_memories_in_a_vault_of_hundreds_of_commits(memos: Memos, va
         assert memory_file(vault, id_).read_text().endswith(crowd.said[id_][-1] + "\n")
     assert git(vault, "fsck", "--strict", "--full") == ""
     assert git(vault, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("step", "told", "there"),
+    [("leave_note", "Interrupted; nothing was changed.", True),
+     ("finish", "cannot be taken back: any `memos` command finishes the rest", False)],
+)  # fmt: skip
+def test_ctrl_c_says_how_far_it_went(
+    memos: Memos, vault: Path, monkeypatch: pytest.MonkeyPatch, step: str, told: str, *, there: bool
+) -> None:
+    made = memos.add(BERLIN)
+
+    def pressed(*_args: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(f"memos_cli.ops.purge.{step}", pressed)
+        stopped = memos("forget", "--purge", made, "--yes")
+    assert stopped.exit_code == 130
+    assert told in stopped.stderr
+    assert (memos("show", made).exit_code == 0) == there
+    assert (BERLIN.encode() in everything(vault)) == there

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -221,7 +221,7 @@ class KvStore:
 
     def _open(self) -> sqlite3.Connection:
         if self._read_only:
-            return _connect(":memory:")
+            return _copy(self._index)
         try:
             return _connect(str(self._index))
         except sqlite3.OperationalError:
@@ -354,6 +354,19 @@ def _connect(path: str) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _copy(index: Path) -> sqlite3.Connection:
+    """What the index notes, in memory; nothing where it cannot be read or has another shape."""
+    copy = sqlite3.connect(":memory:")
+    with suppress(sqlite3.Error):
+        noted = sqlite3.connect(f"{index.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+        with closing(noted):
+            noted.backup(copy)
+        if _version(copy) == SCHEMA:
+            return copy
+    copy.close()
+    return _connect(":memory:")
 
 
 def _version(db: sqlite3.Connection) -> int:

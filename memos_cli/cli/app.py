@@ -101,7 +101,7 @@ class LazyGroup(TyperGroup):
         if args and not args[0].startswith("-") and args[0] not in COMMANDS | HIDDEN:
             from difflib import get_close_matches
 
-            near = get_close_matches(args[0], COMMANDS, n=1)
+            near = get_close_matches(args[0], COMMANDS, n=1, cutoff=0.65)
             hint = f"Did you mean `memos {near[0]}`?" if near else "`memos --help` lists them."
             msg = f"There is no command {args[0]!r}."
             raise UsageError(msg, hint=hint)

@@ -15,7 +15,7 @@ from memos_cli.core.when import require_when
 if TYPE_CHECKING:
     from memos_cli.ops.audit import Audited
 
-_SHOWN = 4  # ids of a line on a terminal
+_SHOWN = 3  # ids of a line on a terminal
 
 
 @command
@@ -23,7 +23,9 @@ def audit(  # noqa: PLR0913 - one parameter an option
     rt: Runtime,
     id: Annotated[str | None, typer.Argument(metavar="ID", help="Of one memory.")] = None,  # noqa: A002
     *,
-    actor: Annotated[str | None, typer.Option(metavar="NAME", help="Only by this actor.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--actor", metavar="NAME", help="Only by this actor.")
+    ] = None,
     op: Annotated[str | None, typer.Option(metavar="OP", help="Only this operation.")] = None,
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Not older than this.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Not newer than this.")] = None,
@@ -43,7 +45,7 @@ def audit(  # noqa: PLR0913 - one parameter an option
         require_when(since, now, start=True) if since else None,
         require_when(until, now) if until else None,
         op,
-        actor,
+        by,
     )
     ws = rt.workspace()
     result = run(ws, wanted, id)
@@ -58,6 +60,9 @@ def audit(  # noqa: PLR0913 - one parameter an option
     elif rt.out.jsonl:
         for line in result.found:
             rt.out.object(_json(line))
+    elif rt.out.quiet:
+        for id_ in dict.fromkeys(id_ for line in result.found for id_ in line.ids):
+            rt.out.data(id_)
     else:
         rows = [_row(rt, line) for line in result.found]
         rt.out.table(["when", "who", "did", "by", "commit", "memories"], rows)

@@ -25,7 +25,10 @@ def blame(
     *,
     at: Annotated[str | None, typer.Option(metavar="REV|DATE", help="As it was then.")] = None,
 ) -> None:
-    """Who wrote each line of a memory: commit, time, actor, operation and source."""
+    """Who wrote each line of a memory, and when.
+
+    With the commit, the operation, and where it was learnt.
+    """
     from memos_cli.ops.blame import blame as read
 
     found = read(rt.workspace(), id, at)

@@ -110,10 +110,10 @@ def merge(
     *,
     dry_run: DryRun = False,
 ) -> None:
-    """Bring the memories of another branch into this one, as one commit.
+    """Bring the memories of another branch into this one.
 
-    A memory that both sides changed is merged field by field; of two texts one stays and the other
-    waits in `memos review`. What cannot be decided is refused, with nothing changed.
+    As one commit. A memory that both sides changed is merged field by field; of two texts one stays
+    and the other waits in `memos review`. What cannot be decided is refused, with nothing changed.
     """
     from memos_cli.ops.merge import merge as run
 

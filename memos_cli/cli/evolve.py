@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from memos_cli.cli.evolveplan import print_plan
 from memos_cli.cli.memory import DryRun
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import SHORT_ID, brief, duration, size
 from memos_cli.core.errors import MemosError, UsageError
-from memos_cli.core.evolution import PROFILE, STEPS
+from memos_cli.core.evolution import STEPS
 from memos_cli.core.profile import BUDGET
-from memos_cli.core.safetext import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
     from memos_cli.ops.evolve import Round
     from memos_cli.ops.evolvesummary import Left
     from memos_cli.ops.workspace import Workspace
-
-_WORDS = {
-    "expire": "expire", "supersede": "is replaced", "merge": "merge", "review": "ask",
-    "withdraw": "ask no more", "archive": "archive", "profile": "profile", "summarise": "sum up",
-    "promote": "keep KV state", "demote": "drop KV state",
-}  # fmt: skip
-_PLACES = {"activation", "plaintext", PROFILE}
 
 
 @command
@@ -49,15 +41,18 @@ def evolve(
     ] = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Put the memories in order: one round, one commit, which `memos revert` takes back.
+    """Put the memories in order, in one round.
 
     What has run out expires; what says the same becomes one; a later memory takes the place of what
     it outdates; what may contradict is put up for `memos review`; what nothing has used for long is
     archived; stable preferences and instructions come into the profile that every chat begins with.
-    The KV states follow. A general model, if chats have one, is asked about close memories that the
-    rules leave open; what it says is put up for `memos review`. With --summaries it writes what
-    takes the place of turns that nobody came back to for 90 days, if that says nothing that they do
-    not. Pinned memories never fade, frozen ones never change. --dry-run prints the plan.
+    The KV states follow. Pinned memories never fade, frozen ones never change.
+
+    A general model, if chats have one, is asked about close memories that the rules leave open;
+    what it says is put up for `memos review`. With --summaries it writes what takes the place of
+    turns that nobody came back to for 90 days, if that says nothing that they do not.
+
+    A round is one commit, which `memos revert` takes back. --dry-run prints the plan.
     """
     from memos_cli.cli.roundmodel import ChosenModel
     from memos_cli.ops.embedder import shipped_embedder
@@ -156,11 +151,13 @@ def _print(rt: Runtime, ws: Workspace, done: Done) -> None:
     if not done.steps:
         rt.out.message("All is in order; there is nothing to do.")
         return
-    rows = [_row(rt, ws, step) for step in done.steps]
-    rt.out.table(["step", "memories", "into", "why", "saves", "bytes", "text"], rows)
-    _print_texts(rt, done)
+    print_plan(rt, ws, done.steps, dry_run=done.dry_run)
     if done.dry_run:
-        rt.out.message("Nothing was changed; without --dry-run this is one commit.")
+        from memos_cli.ops.evolve import TIERS
+
+        tiers = all(step.step in TIERS for step in done.steps)
+        what = "is done" if tiers else "is one commit"
+        rt.out.message(f"Nothing was changed; without --dry-run this {what}.")
     elif done.commit:
         rt.out.message(f"{done.commit[:10]}; `memos revert {done.commit[:10]}` takes it back.")
     if not done.dry_run and any(step.step == "review" for step in done.steps):
@@ -168,32 +165,6 @@ def _print(rt: Runtime, ws: Workspace, done: Done) -> None:
     if (count := len(done.profile.no_room)) and any(step.step == "profile" for step in done.steps):
         have = "has" if count == 1 else "have"
         rt.out.message(f"{count:,} more {have} no room in the profile; `memos profile` lists them.")
-
-
-def _print_texts(rt: Runtime, done: Done) -> None:
-    """The memories that the round writes, whole: in a pipe the table has them."""
-    for step in done.steps if rt.out.is_terminal else ():
-        if step.text:
-            verb = "would say" if done.dry_run else "says"
-            rt.out.raw(f"{step.into[:SHORT_ID]} {verb}:")
-            rt.out.raw(rt.out.wrapped(step.text, "  "))
-
-
-def _row(rt: Runtime, ws: Workspace, step: Step) -> list[str]:
-    into = step.into
-    if step.text:  # of a memory that may not be there yet
-        into = into[:SHORT_ID] if rt.out.is_terminal else into
-    elif into and into not in _PLACES:
-        into = brief(rt, ws, into)
-    return [
-        _WORDS[step.step],
-        "; ".join(brief(rt, ws, id_) for id_ in step.ids),
-        into,
-        step.reason,
-        duration(step.saves_s) if step.saves_s else "",
-        size(step.bytes) if step.bytes > 0 else f"-{size(-step.bytes)}" if step.bytes else "",
-        "" if rt.out.is_terminal else one_line(step.text),  # it would be cut there
-    ]
 
 
 def _json(done: Done) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from memos_cli.cli.runtime import Runtime, command
 from memos_cli.cli.views import cube_json, entry_json, plain_value, print_entry, short_id
 from memos_cli.core.cube import subject_line
 from memos_cli.core.errors import NothingFoundError, UsageError
+from memos_cli.core.rejected import FILE
 from memos_cli.core.safetext import one_line
 from memos_cli.core.when import require_when
 from memos_cli.core.worddiff import word_diff
@@ -34,13 +35,18 @@ def log(  # noqa: PLR0913 - one parameter an option of the contract
     since: Annotated[str | None, typer.Option(metavar="DATE", help="Not older than this.")] = None,
     until: Annotated[str | None, typer.Option(metavar="DATE", help="Not newer than this.")] = None,
     op: Annotated[str | None, typer.Option(metavar="OP", help="Only this operation.")] = None,
-    actor: Annotated[str | None, typer.Option(metavar="NAME", help="Only by this actor.")] = None,
+    by: Annotated[
+        str | None, typer.Option("--actor", metavar="NAME", help="Only by this actor.")
+    ] = None,
     oneline: Annotated[bool, typer.Option("--oneline", help="A line a commit.")] = False,
     patch: Annotated[bool, typer.Option("--patch", "-p", help="With what changed.")] = False,
     recall: RecallOption = None,
     k: KOption = None,
 ) -> None:
-    """The history of the vault, of one memory, or of the answer to a query, newest first."""
+    """The history of the vault, of one memory or of an answer.
+
+    The newest first. With --recall: how the answer to a query changed.
+    """
     from memos_cli.ops.history import LogFilter
 
     now = rt.now()
@@ -49,7 +55,7 @@ def log(  # noqa: PLR0913 - one parameter an option of the contract
         require_when(since, now, start=True) if since else None,
         require_when(until, now) if until else None,
         op,
-        actor,
+        by,
     )
     if recall is not None:
         if id or patch:
@@ -82,7 +88,7 @@ def _print_log(
             rt.out.data()
     hidden = 0 if prefix else len(left_out)  # of one memory it would tell that there is one
     if hidden:
-        rt.out.message(f"{hidden:,} commits that {ws.actor} may not read were left out.")
+        rt.out.message(_left_out(hidden, "commit", ws.actor))
     if entries:
         if rt.out.json:
             more = {"left_out": hidden} if hidden else {}
@@ -90,6 +96,11 @@ def _print_log(
         return
     msg = f"No memory {prefix} in the history." if prefix else "No such commit in the history."
     raise NothingFoundError(msg)
+
+
+def _left_out(count: int, what: str, actor: str) -> str:
+    some, were = (what, "was") if count == 1 else (f"{what}s", "were")
+    return f"{count:,} {some} that {actor} may not read {were} left out."
 
 
 @command
@@ -117,9 +128,7 @@ def diff(
     answers.without_recall(k)
     found = compute(rt.workspace(), first, second)
     if found.left_out:
-        rt.out.message(
-            f"{found.left_out:,} changes that {rt.opened.actor} may not read were left out."
-        )
+        rt.out.message(_left_out(found.left_out, "change", rt.opened.actor))
     if rt.out.structured:
         rt.out.document(_difference_json(found))
     elif stat:
@@ -220,6 +229,8 @@ def _print_reverted(rt: Runtime, result: Reverted, *, dry_run: bool) -> None:
     for oid, subject in zip(result.reverted, result.subjects, strict=True):
         verb = "would undo" if dry_run else "undid" if result.commit else "had no effect left:"
         rt.out.message(f"{verb} {oid[:10]}  {one_line(subject)}")
+    if result.paths == (FILE,):  # all that the commit of a purge changes
+        rt.out.message("What was purged does not come back; chat may then learn it again.")
     if result.commit:
         rt.out.data(result.commit[:10] if not rt.out.quiet else result.commit)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memos_cli.ops.workspace import Workspace
 
 kv = typer.Typer(
-    help="KV states: memories that the model takes in without reading them again.",
+    help="KV states: what the model need not read again.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -14,7 +14,7 @@ import textwrap
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
-from memos_cli.cli.tables import fitted
+from memos_cli.cli.tables import fitted, folded
 from memos_cli.core.safetext import visible
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _UNSAFE_IN_JSON = re.compile(
     "[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
 )
 MAX_WIDTH = 100
+LABEL = "memos:"
 
 
 class Output:
@@ -50,9 +51,14 @@ class Output:
         return self.json or self.jsonl
 
     @property
+    def columns(self) -> int:
+        """How wide the terminal is."""
+        return shutil.get_terminal_size((80, 24)).columns
+
+    @property
     def width(self) -> int:
         """Columns to wrap to on a terminal."""
-        return min(MAX_WIDTH, shutil.get_terminal_size((80, 24)).columns)
+        return min(MAX_WIDTH, self.columns)
 
     def data(self, text: str = "") -> None:
         """A line of the result. Control characters become visible."""
@@ -76,11 +82,30 @@ class Output:
         """A line made of `styled` pieces."""
         self._env.stdout.write(text + "\n")
 
-    def message(self, text: str) -> None:
-        """A line for the person, on stderr."""
+    def labelled(self, head: str, text: str, margin: int) -> None:
+        """A row of the result: `head`, styled and `margin` columns wide, and a text beside it."""
+        safe = visible(text)
+        if self.is_terminal:
+            safe = folded(" " * margin + safe, self.columns)[margin:]
+        self.raw(head + safe)
+
+    def message(self, text: str, margin: int | None = None) -> None:
+        """A line for the person, on stderr; on a terminal wrapped, from then on with a margin."""
         if not self.quiet:
-            self._env.stderr.write(visible(text) + "\n")
+            self._env.stderr.write(self._told(text, margin) + "\n")
             self._env.stderr.flush()
+
+    def ask(self, question: str) -> str:
+        """What the person types on a terminal behind a question."""
+        self._env.stderr.write(f"{visible(question)} ")
+        self._env.stderr.flush()
+        return self._env.stdin.readline().strip()
+
+    def _told(self, text: str, margin: int | None) -> str:
+        lines = visible(text).split("\n")
+        if self._env.stderr.isatty():
+            lines = [folded(line, self.columns, margin) for line in lines]
+        return "\n".join(lines)
 
     def document(self, content: Mapping[str, Any]) -> None:
         """One JSON document: `{"memos": 1, ...}`."""
@@ -96,10 +121,11 @@ class Output:
             told = {"code": error.code, "message": error.message, "hint": error.hint}
             self.document({"error": told})
             return
-        label = _wrap_style("memos:", ("red", "bold"), on=self._error_colour)
-        self._env.stderr.write(f"{label} {visible(error.message)}\n")
+        label = _wrap_style(LABEL, ("red", "bold"), on=self._error_colour)
+        message = self._told(f"{LABEL} {error.message}", len(LABEL) + 1)
+        self._env.stderr.write(f"{label}{message.removeprefix(LABEL)}\n")
         if error.hint:
-            self._env.stderr.write(f"       {visible(error.hint)}\n")
+            self._env.stderr.write(self._told(" " * (len(LABEL) + 1) + error.hint, None) + "\n")
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Columns that fit into a terminal; in a pipe all, tab-separated without a header."""
@@ -108,7 +134,7 @@ class Output:
             for line in lines:
                 self.raw("\t".join(line))
             return
-        first, *others = fitted(header, lines, shutil.get_terminal_size((80, 24)).columns)
+        first, *others = fitted(header, lines, self.columns)
         self.raw(self.styled(first, "dim"))
         for other in others:
             self.raw(other)

@@ -34,7 +34,7 @@ NORMAL = Level.NORMAL.word
 @command
 def grant(
     rt: Runtime,
-    actor: ActorArgument,
+    who: ActorArgument,
     access: AccessArgument,
     namespace: NamespaceArgument,
     *,
@@ -48,14 +48,14 @@ def grant(
     from memos_cli.ops.policies import Row
     from memos_cli.ops.policies import grant as run
 
-    row = Row(actor, namespace, access, parse_level(up_to))
+    row = Row(who, namespace, access, parse_level(up_to))
     _print_changed(rt, run(rt.workspace(), row, dry_run=dry_run), dry_run=dry_run)
 
 
 @command
 def revoke(
     rt: Runtime,
-    actor: ActorArgument,
+    who: ActorArgument,
     namespace: Annotated[
         str | None, typer.Argument(metavar="NAMESPACE", help="Only in this one; else all of it.")
     ] = None,
@@ -68,7 +68,7 @@ def revoke(
     """
     from memos_cli.ops.policies import revoke as run
 
-    done = run(rt.workspace(), actor, namespace, dry_run=dry_run)
+    done = run(rt.workspace(), who, namespace, dry_run=dry_run)
     _print_changed(rt, done, dry_run=dry_run)
 
 
@@ -156,7 +156,7 @@ def retention(
 @command
 def check(
     rt: Runtime,
-    actor: ActorArgument,
+    who: ActorArgument,
     access: AccessArgument,
     namespace: NamespaceArgument,
     *,
@@ -169,7 +169,7 @@ def check(
     from memos_cli.ops.policies import Row
     from memos_cli.ops.policies import check as run
 
-    row = Row(actor, namespace, access, parse_level(up_to))
+    row = Row(who, namespace, access, parse_level(up_to))
     allowed = run(rt.workspace(), row)
     if rt.out.structured:
         rt.out.document({**_row_json(row), "allowed": allowed})
@@ -188,7 +188,8 @@ def _row_json(row: Row) -> dict[str, Any]:
 
 def _print_rows(rt: Runtime, rows: Iterable[Row]) -> None:
     lines = [[row.who, row.namespace, str(row.access), row.up_to.word] for row in rows]
-    rt.out.table(["who", "namespace", "may", "up to"], lines)
+    if lines:
+        rt.out.table(["who", "namespace", "may", "up to"], lines)
 
 
 def _print_changed(rt: Runtime, done: Changed, *, dry_run: bool) -> None:

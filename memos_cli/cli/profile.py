@@ -33,11 +33,11 @@ def profile(
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
-    """Show the lines that stand in every chat prompt, and what `evolve` would change.
+    """Show the lines that stand in every chat prompt.
 
-    Of stable preferences and instructions `memos evolve` chooses those that fit into a budget of
-    tokens; pinned and frozen ones are always there. A line follows its memory: changed words are in
-    the next prompt, and what is no longer in force is not.
+    And what the next `memos evolve` would change. Of stable preferences and instructions it chooses
+    those that fit into a budget of tokens; pinned and frozen ones are always there. A line follows
+    its memory: changed words are in the next prompt, and what is no longer in force is not.
     """
     from memos_cli.ops.profile import decide, look
 
@@ -61,7 +61,10 @@ def _print(rt: Runtime, found: Profile) -> None:
     why |= {s.ids[0]: "comes next" if s.into else "goes next" for s in found.next}
     ids = dict.fromkeys(cube.id for cube in found.block.lines) | dict.fromkeys(reversed(why))
     if not ids:
-        rt.out.message("No memory stands in every prompt; `memos pin` puts one there.")
+        rt.out.message(
+            "No memory stands in every prompt yet: `memos evolve` chooses stable preferences and "
+            "instructions, `memos profile --keep ID` has one in at once."
+        )
         return
     terminal = rt.out.is_terminal
     rt.out.table(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +33,10 @@ _PUSH: Final = (
     "it has the old history until you `git push --force --all` and `--tags` there and its server "
     "cleans up; a fetch or pull before that brings the old history back"
 )
+_STOPPED: Final = (
+    "Interrupted after the history was rewritten, which cannot be taken back: any `memos` command "
+    "finishes the rest, but for the byte scan."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,11 @@ def purge(rt: Runtime, ids: Sequence[str], outside: Outside, *, yes: bool, dry_r
         return
     if not yes:
         _ask(rt, planned)
-    receipt = purge.carry_out()
+    try:
+        receipt = purge.carry_out()
+    except KeyboardInterrupt:
+        rt.out.message(_STOPPED if purge.decided else "Interrupted; nothing was changed.")
+        raise
     if rt.out.structured:
         rt.out.document(_receipt_json(receipt, wish))
     else:
@@ -75,9 +82,8 @@ def purge(rt: Runtime, ids: Sequence[str], outside: Outside, *, yes: bool, dry_r
 
 def _ask(rt: Runtime, planned: Planned) -> None:
     for line in _would(planned):
-        rt.out.message(line)
-    rt.out.message("This cannot be undone. Type yes to go on:")
-    if rt.settings.env.stdin.readline().strip().lower() not in ("y", "yes"):
+        rt.out.message(line, _LABEL)
+    if rt.out.ask("This cannot be undone. Type yes to go on:").lower() not in ("y", "yes"):
         msg = "Not purged; nothing was changed."
         raise MemosError(msg)
 
@@ -116,7 +122,7 @@ def _print_plan(rt: Runtime, planned: Planned) -> None:
     for id_ in planned.ids:
         rt.out.data(id_)
     for line in _would(planned):
-        rt.out.message(line)
+        rt.out.message(line, _LABEL)
     rt.out.message("Nothing was changed.")
 
 
@@ -171,7 +177,7 @@ def _print_receipt(rt: Runtime, receipt: Receipt, wish: Wish) -> None:
         rows.append(("map", f"{wish.map_file}: {_count(len(receipt.commits), 'commit')}"))
     rows += _proof(receipt.scan)
     for line in _pairs(rows):
-        out.message(line)
+        out.message(line, _LABEL)
     _print_rest(rt, planned, receipt.scan)
 
 
@@ -205,8 +211,7 @@ def _print_rest(rt: Runtime, planned: Planned, scan: Scan) -> None:
 
 def _print_list(rt: Runtime, items: Sequence[str]) -> None:
     for item in items:
-        for line in textwrap.wrap(f"- {item}", rt.out.width, subsequent_indent="  "):
-            rt.out.message(line)
+        rt.out.message(f"- {item}", 2)
 
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> list[str]:

@@ -8,6 +8,7 @@ import typer
 
 from memos_cli.cli.interrupt import TERMINATED, Interrupts, orderly_end, unechoed
 from memos_cli.cli.slash import COMMANDS, Commands
+from memos_cli.cli.tables import cells
 from memos_cli.cli.turns import say
 from memos_cli.core.errors import MemosError
 from memos_cli.core.safetext import one_line
@@ -129,4 +130,6 @@ class Repl:
                 f"{cost.prefix_tokens + cost.computed_tokens:,} tokens",
                 f"first word {cost.ttft_s:.2f} s",
             ]
+        while len(told) > 1 and cells(" · ".join(told)) > self._rt.out.columns:
+            told.pop()
         return one_line(" · ".join(told))

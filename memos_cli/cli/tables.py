@@ -1,7 +1,11 @@
-"""Tables for a terminal: what is empty is left out, what is wide is cut, so that no row wraps."""
+"""Tables for a terminal: what is empty is left out, what is wide is cut, so that no row wraps.
+
+And sentences, which wrap between words.
+"""
 
 from __future__ import annotations
 
+import textwrap
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
@@ -51,16 +55,38 @@ def _shared(wide: Sequence[int], room: int) -> list[int]:
     return widths
 
 
+def folded(line: str, width: int, margin: int | None = None) -> str:
+    """A line as lines of at most `width` columns, if its words allow; none of them is broken.
+
+    Each but the first begins with `margin` blanks, else with as many as the first.
+    """
+    if cells(line) <= width:
+        return line
+    blanks = len(line) - len(line.lstrip()) if margin is None else margin
+    return "\n".join(
+        textwrap.wrap(
+            line, width, subsequent_indent=" " * blanks,
+            break_long_words=False, break_on_hyphens=False,
+        )
+    )  # fmt: skip
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most so many columns, at least one; a mark says that there is more."""
+    if cells(text) <= width:
+        return text
+    kept, taken = "", 0
+    for char in text:
+        taken += _cells(char)
+        if taken > width - 1:
+            break
+        kept += char
+    return kept.rstrip() + CUT
+
+
 def _cell(text: str, width: int) -> str:
     """The text in so many columns, cut or filled up."""
-    if cells(text) > width:
-        kept, taken = "", 0
-        for char in text:
-            taken += _cells(char)
-            if taken > width - 1:
-                break
-            kept += char
-        text = kept.rstrip() + CUT
+    text = cut(text, width)
     return text + " " * (width - cells(text))
 
 

@@ -11,6 +11,7 @@ import typer
 from memos_cli.cli.memory import DryRun
 from memos_cli.cli.model import in_use
 from memos_cli.cli.runtime import Runtime, command
+from memos_cli.cli.tables import cut
 from memos_cli.cli.views import local_time
 from memos_cli.core.codec import format_time
 from memos_cli.core.errors import ModelUnusableError, VaultDamagedError
@@ -113,12 +114,18 @@ def _print_status(rt: Runtime, found: Status, model: str) -> None:
     ]
     for label, value in rows:
         if value:
-            out.raw(f"{out.styled(f'{label:11}', 'dim')} {out.styled(value)}")
+            out.labelled(out.styled(f"{label:11} ", "dim"), value, 12)
     for entry in found.last:
-        when = out.styled(local_time(entry.time, out), "dim")
-        out.raw(f"{out.styled(f'{entry.op:11}', 'cyan')} {when}  {one_line(entry.subject)}")
+        when = local_time(entry.time, out)
+        subject = one_line(entry.subject)
+        if out.is_terminal:
+            subject = cut(subject, out.columns - len(f"{entry.op:11} {when}  "))
+        head = f"{out.styled(f'{entry.op:11}', 'cyan')} {out.styled(when, 'dim')}"
+        out.raw(f"{head}  {subject}")
     if found.uncommitted:
-        out.raw(out.styled(f"{len(found.uncommitted)} memory files not committed:", "yellow"))
+        count = len(found.uncommitted)
+        files = "memory file" if count == 1 else "memory files"
+        out.raw(out.styled(f"{count:,} {files} not committed:", "yellow"))
         for path in found.uncommitted[:5]:
             out.raw(f"  {out.styled(path)}")
     for warning in found.warnings:
@@ -166,8 +173,8 @@ def doctor(
             rt.out.message(f"{'Would make' if dry_run else 'Made'} the {name} anew.")
         for finding in result.findings:
             word, style = _MARKS[finding.level]
-            line = f"{rt.out.styled(f'{word:5}', style)} {finding.area:12} {one_line(finding.text)}"
-            rt.out.raw(line)
+            head = f"{rt.out.styled(f'{word:5}', style)} {finding.area:12} "
+            rt.out.labelled(head, one_line(finding.text), len(f"{word:5} {finding.area:12} "))
     if not result.healthy:
         areas = {f.area for f in result.findings if f.level == "bad"}
         failure = ModelUnusableError if areas == {"model"} else VaultDamagedError

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from memos_cli.cli.tables import cut
 from memos_cli.core.codec import format_time
 from memos_cli.core.safetext import one_line
 
@@ -88,15 +89,17 @@ def print_entry(out: Output, entry: Entry, *, oneline: bool) -> None:
     if oneline or not out.is_terminal:
         subject, op = one_line(entry.subject), one_line(entry.op)
         if out.is_terminal:
+            subject = cut(subject, out.columns - len(f"{commit} {op:8} "))
             out.raw(f"{out.styled(commit, 'yellow')} {op:8} {subject}")
         else:
             moment = [] if oneline else [local_time(entry.time, out), one_line(entry.actor)]
             out.raw("\t".join([commit, *moment, op, subject]))
         return
-    when = out.styled(local_time(entry.time, out), "dim")
-    op = out.styled(f"{entry.op:8}", "cyan")
-    who = "" if entry.actor == "user" else out.styled(f"  {entry.actor}", "dim")
-    out.raw(f"{out.styled(commit, 'yellow')}  {when}  {op}  {one_line(entry.subject)}{who}")
+    when, op = local_time(entry.time, out), f"{one_line(entry.op):8}"
+    who = "" if entry.actor == "user" else f"  {one_line(entry.actor)}"
+    subject = cut(one_line(entry.subject), out.columns - len(f"{commit}  {when}  {op}  {who}"))
+    styled = (out.styled(commit, "yellow"), out.styled(when, "dim"), out.styled(op, "cyan"))
+    out.raw(f"{'  '.join(styled)}  {subject}{out.styled(who, 'dim')}")
 
 
 def brief(rt: Runtime, ws: Workspace, id_: str) -> str:

@@ -114,6 +114,11 @@ class Purge:
     commit: str
     rejected: tuple[str | None, str]
 
+    @property
+    def decided(self) -> bool:
+        """Whether the new history is there, after which nothing leads back."""
+        return self.ws.git.head() == self.commit
+
     def carry_out(self) -> Receipt:
         """Rewrites the history, cleans up and looks at every byte.
 

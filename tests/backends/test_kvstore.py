@@ -201,3 +201,32 @@ def test_a_read_only_vault_is_read_and_not_written(root: Path) -> None:
     store.hit([(made.key, 1.0)], 1.0)
     store.remove([made.key])
     assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
+
+
+def test_a_reader_knows_what_was_noted(root: Path) -> None:
+    """Else a dry run plans by guesses what a run plans by what was measured here."""
+    made = state()
+    store = KvStore(root)
+    store.put(MODEL, made, b"payload", 5.0)
+    store.hit([(made.key, 0.25)], 9.0)
+    store.note("speed x", "100.0")
+    store.set_uses({"id0": (3.0, 9.0)})
+    store.close()
+    before = (root / ".memos" / "kv.db").read_bytes()
+    reader = KvStore(root, read_only=True)
+    assert reader.meta("speed x") == "100.0"
+    assert reader.uses() == {"id0": (3.0, 9.0)}
+    assert reader.rows()[0].saved_s == 0.25
+    reader.note("speed x", "1.0")
+    reader.close()
+    assert (root / ".memos" / "kv.db").read_bytes() == before
+    assert [p.name for p in (root / ".memos").iterdir()] == ["kv.db"]
+
+
+def test_a_reader_of_a_damaged_index_looks_at_the_files(root: Path) -> None:
+    store = KvStore(root)
+    store.put(MODEL, state(), b"payload", 5.0)
+    store.close()
+    (root / ".memos" / "kv.db").write_bytes(b"no database" * 100)
+    assert len(KvStore(root, read_only=True).rows()) == 1
+    assert (root / ".memos" / "kv.db").read_bytes() == b"no database" * 100

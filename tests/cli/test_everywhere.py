@@ -104,6 +104,8 @@ def test_help_of_every_command(memos: Memos, name: str) -> None:
         assert result.stdout.startswith("Usage: memos")
         assert result.stderr == ""
         assert not ESCAPE.search(result.stdout)
+        group = "COMMAND [ARGS]" in result.lines[0]
+        assert group or "--as NAME" in result.stdout
     options = load_command(name.split(maxsplit=1)[0])
     assert options.help, f"memos {name} does not say what it does"
 
@@ -115,6 +117,7 @@ def test_help_and_version_of_the_program(memos: Memos) -> None:
     assert memos.ok("--version").lines == memos.ok("-V").lines
     assert memos.ok("--version", "status").lines == memos.ok("-V").lines
     assert memos().stdout == listed
+    assert "..." not in listed.partition("Commands:")[2]  # what each does is said whole
 
 
 def test_json_is_one_document(memos: Memos, id_: str) -> None:
@@ -171,6 +174,8 @@ def test_quiet_prints_ids_alone(memos: Memos, id_: str) -> None:
         result = memos.ok(*commands(id_)[name], "-q")
         assert result.stderr == ""
         assert re.fullmatch("[0-9a-z]{12}", result.id), name
+    assert id_ in memos.ok("audit", "-q").lines
+    assert all(re.fullmatch("[0-9a-z]{12}", line) for line in memos.ok("audit", "-q").lines)
 
 
 def test_a_closed_stdin_never_hangs(memos: Memos, id_: str) -> None:
@@ -218,6 +223,7 @@ def test_errors_as_json(memos: Memos, id_: str) -> None:
 def test_a_misspelt_command_is_guessed(memos: Memos) -> None:
     assert "`memos status`" in memos("statsu").stderr
     assert "`memos --help`" in memos("xyzzy").stderr
+    assert "`memos --help`" in memos("list").stderr  # and not bisect
 
 
 def test_a_traceback_only_for_debug(

@@ -256,3 +256,13 @@ def test_undoing_makes_no_second_file_of_a_memory_that_was_renamed(
     assert refused.exit_code == 5
     assert f"{id_}-renamed.md now; nothing was changed" in refused.stderr
     assert snapshot(vault) == before
+
+
+def test_one_that_is_left_out_is_one(memos: Memos, vault: Path) -> None:
+    assert vault  # whose first commit wrote memos.toml, which is the owner's
+    memos.add("Tea is in the kitchen.")
+    seen = memos.ok("--as", "scout", "log").stderr
+    assert seen == "1 commit that scout may not read was left out.\n"
+    memos.add("The budget is 50,000.", "--namespace", "work")
+    seen = memos.ok("log", "--as", "scout").stderr
+    assert seen == "2 commits that scout may not read were left out.\n"

@@ -50,7 +50,8 @@ def test_one_that_was_forgotten_before_is_purged_from_history(memos: Memos, vaul
     memos.ok("forget", "--purge", made, "--yes")
     assert_gone(vault, BERLIN)
     assert memos("undo").exit_code == 4
-    memos.ok("revert", "HEAD")  # what rejected.txt says
+    undone = memos.ok("revert", "HEAD").stderr  # of what rejected.txt says
+    assert "What was purged does not come back; chat may then learn it again." in undone
     memos.ok("undo")
     assert_gone(vault, BERLIN, made + "-i-moved")
 

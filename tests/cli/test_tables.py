@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memos_cli.cli.tables import NARROWEST, cells, fitted
+from memos_cli.cli.tables import NARROWEST, cells, fitted, folded
 
 if TYPE_CHECKING:
     from tests.harness import Memos
@@ -65,15 +65,45 @@ def test_evolve_and_kv_list_do_not_wrap(
     memos.add("The hotel in Porto where we stayed for the wedding was called Miramar.")
     memos.add("the hotel in Porto where we stayed for the wedding was called miramar")
     shown = memos.ok("evolve", "-n", "--no-color", tty=True).stdout.splitlines()
-    assert len(shown) == 2
+    assert [line[:15].rstrip() for line in shown] == ["merge", "", ""]
+    first = memos.ok("evolve", "-n", "-q").lines[0]
+    assert [line[15:17] for line in shown] == [first[:2], "→ ", "th"]
+    assert shown[2].strip() == "they say the same"  # a reason is never cut
     assert all(len(line) <= width for line in shown)
-    assert "saves" not in shown[0]
     piped = memos.ok("evolve", "-n").stdout.removesuffix("\n").split("\t")
     assert len(piped) == 7
     memos.ok("kv", "build", "--all")
     listed = memos.ok("kv", "list", "--no-color", tty=True)
     assert all(len(line) <= width for line in listed.stdout.splitlines())
     assert len(memos.ok("kv", "list").stdout.splitlines()[0].split("\t")) == 8
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_what_is_said_wraps_between_words(
+    memos: Memos, vault: object, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    assert vault
+    monkeypatch.setenv("COLUMNS", str(width))
+    made = memos.add("The hotel in Porto where we stayed for the wedding was called Miramar.")
+    for args in (["log"], ["log", "--oneline"], ["log", "--as", "ada"], ["doctor"]):
+        shown = memos.ok(*args, "--no-color", tty=True).stdout.splitlines()
+        assert all(len(line) <= width for line in shown if "/" not in line)  # a path is one word
+    assert any(line.startswith(" " * 19) for line in shown)  # doctor's second column
+    status = memos.ok("status", "--no-color", tty=True).lines
+    assert all(len(line) <= width for line in status[1:])
+    dry = memos.ok("forget", "--purge", made, "-n", tty=True).stderr.splitlines()
+    assert all(len(line) <= width for line in dry)
+    error = memos("recall", "--batch", "--at", "no such " + "revision " * 12, tty=True).stderr
+    assert all(len(line) <= width for line in error.splitlines())
+    told = memos("show", "zzzz", "--at", "x" * 100).stderr
+    assert "x" * 100 in told
+
+
+def test_a_line_is_folded_between_words() -> None:
+    assert folded("memos: it is there already", 18, 7) == "memos: it is there\n       already"
+    assert folded("  - one two", 8) == "  - one\n  two"
+    assert folded("short", 5) == "short"
+    assert folded("x" * 20, 5) == "x" * 20
 
 
 def test_one_state_is_one_state(memos: Memos, vault: object) -> None:
@@ -84,3 +114,12 @@ def test_one_state_is_one_state(memos: Memos, vault: object) -> None:
     assert memos.ok("kv", "verify").stderr.startswith("1 state, 1 sound")
     assert memos.ok("kv", "clear").stdout.startswith("deleted 1 state,")
     assert memos.ok("kv", "list").stderr.startswith("0 states, ")
+
+
+def test_a_table_without_a_row_is_no_table(memos: Memos, vault: object) -> None:
+    assert vault
+    memos.ok("grant", "scout", "read", "work")
+    for args in (["revoke", "scout", "-n"], ["policy", "everyone", "none"]):
+        shown = memos.ok(*args, tty=True)
+        assert shown.stdout == ""
+        assert "only what is granted" in shown.stderr or "what everyone may" in shown.stderr

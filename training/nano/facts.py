@@ -116,7 +116,7 @@ def new_fact(kind: FactType, values: Values, subject: tuple[str, ...] | None = N
     fact = Fact(kind, {}, subject or ())
     fact.key = kind.group.split(".")[0] + "|" + "|".join((subject or ())[:3])
     texts = " ".join(w for letter in PASS for w in kind.wordings.get(letter, ()))
-    for slot in set(_SLOT.findall(texts)):
+    for slot in dict.fromkeys(_SLOT.findall(texts)):
         if not slot.startswith("@") and slot.lower() != "the":
             fact.values[slot] = _value(slot, fact, values)
     if fact.values.get("x") == fact.values.get("y") and "x" in fact.values:

@@ -122,7 +122,7 @@ class Maker:
                 target = F.ALIAS_OF.get(slot, fact.type.primary)
                 values[target] = fact.values[slot]
         if values == fact.values:
-            for slot in set(fact.values):
+            for slot in list(fact.values):
                 if not slot.startswith("old") and slot != "x":
                     values[slot] = F.fresh(slot, fact, self.values)
         return replace(fact, values=values)
