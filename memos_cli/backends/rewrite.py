@@ -291,15 +291,12 @@ class Repository:
         draft.with_suffix(".lock").unlink(missing_ok=True)
         shutil.copy2(index, draft)
         where = {**env, "GIT_INDEX_FILE": str(draft)}
+        none = "0", "0" * len(self._run("rev-parse", "--verify", "HEAD").stdout.strip())
         lines = [
-            f"{staged[0]} {staged[1]}\t{path}\0" if staged else f"0 {'0' * 40}\t{path}\0"
-            for path, staged in blobs.items()
+            f"{mode} {oid}\t{path}\0"
+            for path, (mode, oid) in ((path, staged or none) for path, staged in blobs.items())
         ]
-        plain = (
-            "--no-split-index",
-            "--no-untracked-cache",
-            "--no-fsmonitor",
-        )
+        plain = ("--no-split-index", "--no-untracked-cache", "--no-fsmonitor")
         self._run("update-index", *plain, env=where)
         if lines:
             said = "".join(lines).encode(errors="surrogateescape")

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.harness import git, memory_file
+from tests.harness import Memos, git, memory_file
 from tests.oracle import TEA, assert_gone, everything
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.harness import Memos
 
 SAFE = "The safe of the cellar opens with cumulonimbus."
 
@@ -104,3 +102,17 @@ def test_lost_and_found_goes(memos: Memos, vault: Path) -> None:
     (found / ("0" * 40)).write_bytes(memory_file(vault, made).read_bytes())
     memos.ok("forget", "--purge", made, "--yes")
     assert_gone(vault, SAFE)
+
+
+def test_a_vault_with_long_ids(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--object-format=sha256", "long")
+    vault = tmp_path / "long"
+    memos = Memos(tmp_path, vault)
+    memos.ok("init", vault)
+    made, other = memos.add(SAFE), memos.add(TEA)
+    memos.ok("edit", made, "--text", SAFE + " Really.")
+    memos.ok("forget", "--purge", made, "--yes")
+    assert_gone(vault, "cumulonimbus", "safe-of-the-cellar")
+    assert git(vault, "status", "--porcelain") == ""
+    git(vault, "fsck", "--strict")
+    assert memos.ok("recall", "tea", "--ids").stdout.split() == [other]
