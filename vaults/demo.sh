@@ -36,6 +36,7 @@ run memos chat "What is my shoe size?"
 say "What you tell it becomes a memory: a file and a commit."
 run memos chat "I bought a red bicycle yesterday."
 run memos recall "bicycle" -k 1
+bicycle=$(memos recall "bicycle" -k 1 --ids)
 run memos diff
 run memos log -n 3
 
@@ -53,4 +54,13 @@ say "Order: what says the same becomes one, in a commit that can be taken back."
 run memos add "my daughter Ada is allergic to hazelnuts"
 run memos evolve --only merge
 run memos undo
+
+say "Agents share the vault under their own names, and see what they are granted."
+run memos add --namespace work "Okafor's salary is talked over in January."
+run memos --as scout recall "salary" -k 1 --min-score 0.5 || echo "(exit code $?: for scout it is not there)"
+run memos grant scout read work
+run memos --as scout recall "salary" -k 1
+
+say "Undone is still in the history. Forgotten for good: out of every commit, and looked for in every byte."
+run memos forget --purge "$bicycle" --yes
 run memos doctor
