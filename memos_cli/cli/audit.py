@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import local_time, short_id
+from memos_cli.cli.views import local_time, log_filter, short_id
 from memos_cli.core.codec import format_time
 from memos_cli.core.errors import NothingFoundError
-from memos_cli.core.when import require_when
 
 if TYPE_CHECKING:
     from memos_cli.ops.audit import Audited
@@ -37,16 +36,8 @@ def audit(  # noqa: PLR0913 - one parameter an option
     own alone.
     """
     from memos_cli.ops.audit import audit as run
-    from memos_cli.ops.history import LogFilter
 
-    now = rt.now()
-    wanted = LogFilter(
-        number,
-        require_when(since, now, start=True) if since else None,
-        require_when(until, now) if until else None,
-        op,
-        by,
-    )
+    wanted = log_filter(rt, number, (since, until), op, by)
     ws = rt.workspace()
     result = run(ws, wanted, id)
     rt.out.message("Reads are those that this machine has noted.")

@@ -10,12 +10,18 @@ from memos_cli.cli import answers
 from memos_cli.cli.answers import KOption, RecallOption
 from memos_cli.cli.memory import DryRun, IdArgument
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import cube_json, entry_json, plain_value, print_entry, short_id
+from memos_cli.cli.views import (
+    cube_json,
+    entry_json,
+    log_filter,
+    plain_value,
+    print_entry,
+    short_id,
+)
 from memos_cli.core.cube import subject_line
 from memos_cli.core.errors import NothingFoundError, UsageError
 from memos_cli.core.rejected import FILE
 from memos_cli.core.safetext import one_line
-from memos_cli.core.when import require_when
 from memos_cli.core.worddiff import word_diff
 
 if TYPE_CHECKING:
@@ -47,16 +53,7 @@ def log(  # noqa: PLR0913 - one parameter an option of the contract
 
     The newest first. With --recall: how the answer to a query changed.
     """
-    from memos_cli.ops.history import LogFilter
-
-    now = rt.now()
-    wanted = LogFilter(
-        number,
-        require_when(since, now, start=True) if since else None,
-        require_when(until, now) if until else None,
-        op,
-        by,
-    )
+    wanted = log_filter(rt, number, (since, until), op, by)
     if recall is not None:
         if id or patch:
             msg = f"{'An ID' if id else '--patch'} does not go with --recall."

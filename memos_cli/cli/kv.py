@@ -10,7 +10,7 @@ from memos_cli.cli.memory import DryRun
 from memos_cli.cli.model import chosen, server_named
 from memos_cli.cli.places import how, limits, places
 from memos_cli.cli.runtime import Runtime, command
-from memos_cli.cli.views import brief, duration, size
+from memos_cli.cli.views import brief, count, duration, size
 from memos_cli.core.errors import ModelUnusableError, UsageError, VaultDamagedError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def list_states(rt: Runtime) -> None:
     saved = sum(item.row.saved_s for item in found.states)
     most = limits(rt.settings, ws.config).max_bytes
     rt.out.message(
-        f"{_states(len(found.states))}, {size(total)} of {size(most)}; "
+        f"{count(len(found.states), 'state')}, {size(total)} of {size(most)}; "
         f"{duration(saved)} of prefill saved."
     )
     if found.refused:
@@ -110,11 +110,11 @@ def build(  # noqa: PLR0913 - one parameter an option
         return
     verb = "would make" if dry_run else "made"
     rt.out.data(
-        f"{verb} {_states(made.made)}, {made.tokens:,} tokens, {size(made.bytes)}; "
+        f"{verb} {count(made.made, 'state')}, {made.tokens:,} tokens, {size(made.bytes)}; "
         f"{made.there:,} were there"
     )
     if made.demoted:
-        rt.out.message(f"{_states(made.demoted)} gave way to more valuable ones.")
+        rt.out.message(f"{count(made.demoted, 'state')} gave way to more valuable ones.")
     if made.no_room:
         rt.out.message(f"{made.no_room:,} had no room; see `memos config activation.max_bytes`.")
     if not apart:
@@ -140,7 +140,7 @@ def verify(rt: Runtime) -> None:
     else:
         for row, why in bad:
             rt.out.data(f"{row.key[:12]}  {row.label}: {why}")
-        rt.out.message(f"{_states(len(found))}, {len(found) - len(bad):,} sound.")
+        rt.out.message(f"{count(len(found), 'state')}, {len(found) - len(bad):,} sound.")
     if bad:
         raise typer.Exit(VaultDamagedError.exit_code)
 
@@ -158,11 +158,12 @@ def clear(
     """Delete the KV states. They are made anew from text when they are needed."""
     from memos_cli.ops.kv import clear
 
-    count, freed = clear(rt.workspace(), unsound=unsound, dry_run=dry_run)
+    deleted, freed = clear(rt.workspace(), unsound=unsound, dry_run=dry_run)
     if rt.out.structured:
-        rt.out.document({"deleted": count, "bytes": freed, "dry_run": dry_run})
+        rt.out.document({"deleted": deleted, "bytes": freed, "dry_run": dry_run})
         return
-    rt.out.data(f"{'would delete' if dry_run else 'deleted'} {_states(count)}, {size(freed)}")
+    verb = "would delete" if dry_run else "deleted"
+    rt.out.data(f"{verb} {count(deleted, 'state')}, {size(freed)}")
 
 
 @kv.command("measure")
@@ -205,10 +206,6 @@ def _opened(rt: Runtime, ws: Workspace, choice: str | None) -> Ready:
         raise ModelUnusableError(msg)
     model = chosen(rt, ws, choice)
     return ready(ws, model, places(rt.settings), how(rt.settings, ws.config))
-
-
-def _states(count: int) -> str:
-    return f"{count:,} state{'' if count == 1 else 's'}"
 
 
 def _after(uses: float) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
+from memos_cli.cli.views import count
 from memos_cli.core.cube import subject_line
 from memos_cli.core.errors import MemosError, UsageError
 from memos_cli.core.redact import MIN_TEXT
@@ -93,7 +94,7 @@ def _would(planned: Planned) -> list[str]:
     few = [f"  {one_line(subject_line(text))}" for text in planned.texts[:_LISTED]]
     more = len(planned.texts) - len(few)
     return [
-        f"To be purged: {_count(len(planned.ids), 'memory', 'memories')}, which said",
+        f"To be purged: {count(len(planned.ids), 'memory', 'memories')}, which said",
         *few,
         *([f"  and {more:,} more"] if more else []),
         *_pairs(_history(planned)),
@@ -101,12 +102,12 @@ def _would(planned: Planned) -> list[str]:
 
 
 def _history(planned: Planned) -> list[tuple[str, str]]:
-    moved = _count(planned.refs, "branch, tag or stash", "branches, tags and stashes")
-    commits = f"{planned.rewritten:,} of {_count(planned.commits, 'commit')} written anew"
-    sessions = _count(planned.transcripts, "version")
-    messages = _count(planned.messages, "commit message")
+    moved = count(planned.refs, "branch, tag or stash", "branches, tags and stashes")
+    commits = f"{planned.rewritten:,} of {count(planned.commits, 'commit')} written anew"
+    sessions = count(planned.transcripts, "version")
+    messages = count(planned.messages, "commit message")
     rows = [
-        ("versions", f"{planned.versions:,} in {_count(len(planned.files), 'file name')}"),
+        ("versions", f"{planned.versions:,} in {count(len(planned.files), 'file name')}"),
         ("history", f"{commits}, {moved} moved"),
         ("quotations", f"in {sessions} of sessions and {messages}"),
     ]
@@ -163,18 +164,18 @@ def _print_receipt(rt: Runtime, receipt: Receipt, wish: Wish) -> None:
     out, planned, cleaned = rt.out, receipt.planned, receipt.cleaned
     for id_ in planned.ids:
         out.data(id_)
-    rows = [("purged", _count(len(planned.ids), "memory", "memories")), *_history(planned)]
-    derived = [f"{name}/ {_count(n, 'file')}, {size:,} bytes"
+    rows = [("purged", count(len(planned.ids), "memory", "memories")), *_history(planned)]
+    derived = [f"{name}/ {count(n, 'file')}, {size:,} bytes"
                for name, (n, size) in cleaned.derived.items() if n]  # fmt: skip
     rows.append(("derived", "; ".join([*derived, "catalog"]) + "; made anew when needed"))
-    rows.append(("access log", f"{_count(cleaned.log_lines, 'line')} named it"))
+    rows.append(("access log", f"{count(cleaned.log_lines, 'line')} named it"))
     rows.append(
         ("rejected", "chat will not learn it again; the vault keeps a salted hash for that")
     )
     if wish.backup:
         rows.append(("backup", f"{wish.backup} holds all of it: delete it when you are sure"))
     if wish.map_file:
-        rows.append(("map", f"{wish.map_file}: {_count(len(receipt.commits), 'commit')}"))
+        rows.append(("map", f"{wish.map_file}: {count(len(receipt.commits), 'commit')}"))
     rows += _proof(receipt.scan)
     for line in _pairs(rows):
         out.message(line, _LABEL)
@@ -182,9 +183,9 @@ def _print_receipt(rt: Runtime, receipt: Receipt, wish: Wish) -> None:
 
 
 def _proof(scan: Scan) -> list[tuple[str, str]]:
-    looked = (f"{_count(scan.files, 'file')} ({scan.file_bytes:,} bytes), "
-              f"{_count(scan.objects, 'git object')} ({scan.object_bytes:,} bytes inflated), "
-              f"each for {_count(scan.needles, 'byte string')}")  # fmt: skip
+    looked = (f"{count(scan.files, 'file')} ({scan.file_bytes:,} bytes), "
+              f"{count(scan.objects, 'git object')} ({scan.object_bytes:,} bytes inflated), "
+              f"each for {count(scan.needles, 'byte string')}")  # fmt: skip
     rows = [("looked at", looked)]
     if scan.clean:
         rows.append(("found", "nothing"))
@@ -199,7 +200,7 @@ def _print_rest(rt: Runtime, planned: Planned, scan: Scan) -> None:
     rest += [f"the session {name} is named after it" for name in planned.named_after]
     rest += [f"the memory {id_} was made of it" for id_ in planned.made_of_it]
     if planned.too_short:
-        texts = _count(planned.too_short, "text")
+        texts = count(planned.too_short, "text")
         rest.append(f"{texts} of fewer than {MIN_TEXT} characters, wherever sessions say it")
     if rest:
         rt.out.message("Left as it is:")
@@ -216,7 +217,3 @@ def _print_list(rt: Runtime, items: Sequence[str]) -> None:
 
 def _pairs(rows: Sequence[tuple[str, str]]) -> list[str]:
     return [f"{label:<{_LABEL}}{told}" for label, told in rows]
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 from memos_cli.cli.tables import cut
 from memos_cli.core.codec import format_time
 from memos_cli.core.safetext import one_line
+from memos_cli.core.when import require_when
 
 if TYPE_CHECKING:
     from memos_cli.cli.output import Output
     from memos_cli.cli.runtime import Runtime
     from memos_cli.core.cube import Cube
-    from memos_cli.ops.history import Entry
+    from memos_cli.ops.history import Entry, LogFilter
     from memos_cli.ops.workspace import Workspace
 
 SHORT_ID = 6
@@ -65,6 +66,21 @@ def local_time(moment: datetime, out: Output) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def log_filter(
+    rt: Runtime,
+    number: int | None,
+    span: tuple[str | None, str | None],
+    op: str | None,
+    by: str | None,
+) -> LogFilter:
+    """What is asked of the history; `span` are its --since and --until as written."""
+    from memos_cli.ops.history import LogFilter
+
+    now, (since, until) = rt.now(), span
+    first = require_when(since, now, start=True) if since else None
+    return LogFilter(number, first, require_when(until, now) if until else None, op, by)
+
+
 def short_id(ws: Workspace, id_: str) -> str:
     """The shortest start of an id that no other memory has; at least six characters."""
     sizes = range(SHORT_ID, len(id_))
@@ -109,6 +125,11 @@ def brief(rt: Runtime, ws: Workspace, id_: str) -> str:
     text = one_line(ws.load(id_)[1].text)
     shown = text if len(text) <= BRIEF else text[: BRIEF - 1].rstrip() + "…"
     return f"{short_id(ws, id_)} {shown}"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number of things: `1 state`, `2 states`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -34,6 +34,11 @@ class Entry(NamedTuple):
     oid: bytes
 
 
+def oid_bytes(hash_name: str) -> int:
+    """The bytes of an object id in a repository with this hash."""
+    return hashlib.new(hash_name).digest_size
+
+
 def entries(tree: bytes, oid_size: int) -> list[Entry]:
     """What a tree holds. Raises ValueError for what is no tree."""
     one = rb"([0-7]{5,6}) ([^\0]+)\0(.{%d})" % oid_size

@@ -76,6 +76,11 @@ def path_of(session: Session) -> str:
     return f"{FOLDER}/{session.created.astimezone(UTC):%Y-%m}/{session.name}{SUFFIX}"
 
 
+def is_transcript(path: str) -> bool:
+    """Whether a vault path is that of a session."""
+    return path.startswith(f"{FOLDER}/") and path.endswith(SUFFIX)
+
+
 def source_of(name: str, turn: int) -> str:
     """The `source` of what was learnt of message `turn` (from 1) of the person in a session."""
     return f"chat:{name}:{turn}"

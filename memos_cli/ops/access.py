@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from memos_cli.core.codec import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
+    from collections.abc import Mapping, Sequence
 
     from memos_cli.ops.workspace import Workspace
 
@@ -38,6 +38,14 @@ def note(ws: Workspace, op: str, ids: Sequence[str], now: datetime) -> None:
             file.write(line.encode())
     except OSError:
         pass
+
+
+def time_of(entry: Mapping[str, Any]) -> datetime | None:
+    """When a line was noted; None for one that does not say."""
+    try:
+        return datetime.fromisoformat(str(entry["t"])).astimezone(UTC)
+    except (KeyError, ValueError):
+        return None
 
 
 def since(ws: Workspace, offset: int) -> tuple[list[dict[str, Any]], int]:

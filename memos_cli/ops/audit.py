@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
@@ -13,6 +12,7 @@ from memos_cli.ops.workspace import check_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from memos_cli.ops.history import Entry
     from memos_cli.ops.workspace import Workspace
@@ -78,12 +78,9 @@ def _more(entry: Entry) -> bool:
 def _reads(ws: Workspace, wanted: LogFilter) -> Iterator[Audited]:
     """The lines of the access log; those that are none are left out."""
     for line in access.since(ws, 0)[0]:
-        try:
-            moment = datetime.fromisoformat(str(line["t"])).astimezone(UTC)
-        except (KeyError, ValueError):
-            continue
-        early = wanted.since and moment < wanted.since
-        if early or (wanted.until and moment > wanted.until):
+        moment = access.time_of(line)
+        early = moment and wanted.since and moment < wanted.since
+        if moment is None or early or (wanted.until and moment > wanted.until):
             continue
         actor, op = str(line.get("actor", "")), str(line.get("op", ""))
         yield Audited(moment, actor, "read", op, tuple(map(str, line["ids"])), "log")

@@ -7,6 +7,7 @@ to the person: it is a `Pair` of which the plan makes a review, and nothing else
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import chatprompt, nano
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from memos_cli.core.cube import Cube
     from memos_cli.ops.roundmodel import General, RoundModel
+    from memos_cli.ops.voices import Voice
 
 ASKED_A_DAY: Final = 40
 """Pairs that a model is newly asked about within a day (UTC), the nearest first.
@@ -47,23 +49,16 @@ class Adviser:
         cache = self.model.cache
         known = [(pair, cache.said(*_asked(general, *pair))) for pair in close]
         new = [pair for pair, said in known if said is None]
-        self._ask(general, new[: max(0, ASKED_A_DAY - cache.today(WHAT))])
+        new = new[: max(0, ASKED_A_DAY - cache.today(WHAT))]
+        self.model.each("Asking the model", new, partial(self._ask, general))
         return list(self._told(general, close))
 
-    def _ask(self, general: General, pairs: Sequence[tuple[Cube, Cube]]) -> None:
-        """Have the model judge pairs, and keep what it says."""
-        if not pairs:
-            return
-        model = self.model
-        with (
-            model.asking() as voice,
-            model.ws.around.slow_progress("Asking the model", len(pairs)) as advance,
-        ):
-            for older, newer in pairs if voice else ():
-                said = voice.relate(older.text, newer.text, model.stop.wanted) if voice else ""
-                model.check()
-                model.cache.keep(WHAT, said, *_asked(general, older, newer))
-                advance(1)
+    def _ask(self, general: General, voice: Voice, pair: tuple[Cube, Cube]) -> None:
+        """Have the model judge a pair, and keep what it says."""
+        older, newer = pair
+        said = voice.relate(older.text, newer.text, self.model.stop.wanted)
+        self.model.check()
+        self.model.cache.keep(WHAT, said, *_asked(general, older, newer))
 
     def _told(self, general: General, pairs: Sequence[tuple[Cube, Cube]]) -> Iterable[Pair]:
         for older, newer in pairs:

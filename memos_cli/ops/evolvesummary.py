@@ -7,6 +7,7 @@ is refused (`core.grounding`), and its turns are left as they are.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import chatprompt, episodes, evolution
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from memos_cli.core.cube import Cube
     from memos_cli.core.evolution import Known
     from memos_cli.ops.roundmodel import General, RoundModel
+    from memos_cli.ops.voices import Voice
 
 WRITTEN_A_DAY: Final = 10
 """Summaries that a model newly writes within a day (UTC), of the oldest clusters first."""
@@ -60,7 +62,8 @@ class Summariser:
         clusters = self._clusters(known, general)
         cache = self.model.cache
         new = [turns for turns in clusters if cache.said(*_asked(general, turns)) is None]
-        self._write(general, new[: max(0, WRITTEN_A_DAY - cache.today(WHAT))])
+        new = new[: max(0, WRITTEN_A_DAY - cache.today(WHAT))]
+        self.model.each("Writing summaries", new, partial(self._write, general))
         return self._checked(general, clusters)
 
     def done(self, ids: Sequence[tuple[str, ...]]) -> None:
@@ -73,20 +76,12 @@ class Summariser:
         room = min(episodes.MAX_TOKENS, int(general.context * ROOM))
         return episodes.clusters(there, known.now, last, room)
 
-    def _write(self, general: General, clusters: Sequence[tuple[Cube, ...]]) -> None:
-        if not clusters:
-            return
-        model = self.model
-        with (
-            model.asking() as voice,
-            model.ws.around.slow_progress("Writing summaries", len(clusters)) as advance,
-        ):
-            for turns in clusters if voice else ():
-                said = voice.summarise(_notes(turns), model.stop.wanted) if voice else ""
-                model.check()
-                ids = tuple(cube.id for cube in turns)
-                model.cache.keep(WHAT, said, *_asked(general, turns), of=ids)
-                advance(1)
+    def _write(self, general: General, voice: Voice, turns: tuple[Cube, ...]) -> None:
+        """Have the model sum up a cluster, and keep what it says."""
+        said = voice.summarise(_notes(turns), self.model.stop.wanted)
+        self.model.check()
+        ids = tuple(cube.id for cube in turns)
+        self.model.cache.keep(WHAT, said, *_asked(general, turns), of=ids)
 
     def _checked(self, general: General, clusters: Sequence[tuple[Cube, ...]]) -> list[Summary]:
         found = []

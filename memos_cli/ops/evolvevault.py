@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from memos_cli.core import codec, evolution
@@ -100,9 +100,8 @@ def _uses(ws: Workspace) -> tuple[dict[str, Used], datetime | None]:
     for entry in access.since(ws, 0)[0]:
         if entry.get("op") not in access.USES:
             continue
-        try:
-            moment = datetime.fromisoformat(str(entry["t"])).astimezone(UTC)
-        except (KeyError, ValueError):
+        moment = access.time_of(entry)
+        if moment is None:
             continue
         began = min(began or moment, moment)
         for id_ in map(str, entry["ids"]):

@@ -17,7 +17,7 @@ from memos_cli.core.errors import RefusedError
 from memos_cli.core.policy import level_of
 from memos_cli.core.rejected import FILE as REJECTED
 from memos_cli.core.rows import among
-from memos_cli.core.session import FOLDER, SUFFIX
+from memos_cli.core.session import is_transcript
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -51,7 +51,7 @@ def sees_file(ws: Workspace, path: str, data: bytes | None) -> bool:
     if is_memory(path):
         cube = _parsed(data)
         return cube is not None and sees(ws, cube)
-    return _is_session(path) and sessions.parse(data, "").actor == ws.actor
+    return is_transcript(path) and sessions.parse(data, "").actor == ws.actor
 
 
 def seen_changes(ws: Workspace, commits: Sequence[Commit]) -> set[str]:
@@ -128,10 +128,6 @@ def check_undo(ws: Workspace, paths: Iterable[str]) -> None:
     if not ws.gate.owner and set(paths) == {REJECTED}:
         msg = f"{ws.actor} may not take a purge back."
         raise RefusedError(msg, hint="The owner can, with `memos revert`.")
-
-
-def _is_session(path: str) -> bool:
-    return path.startswith(f"{FOLDER}/") and path.endswith(SUFFIX)
 
 
 def _parsed(data: bytes) -> Cube | None:

@@ -18,8 +18,7 @@ from memos_cli.core.cube import Cube, State, is_memory, path_of
 from memos_cli.core.errors import ConflictError, RefusedError
 from memos_cli.core.mergecube import Overruled, merge_files, proposal_of, text_changed
 from memos_cli.core.mergelines import merge_session, merge_sets
-from memos_cli.core.session import FOLDER as SESSIONS
-from memos_cli.core.session import SUFFIX
+from memos_cli.core.session import is_transcript
 from memos_cli.ops.workspace import CONFIG_FILE, FORMAT
 
 if TYPE_CHECKING:
@@ -239,7 +238,7 @@ class _Merge:
     def _merge_other(
         self, path: str, base: bytes | None, ours: bytes, theirs: bytes
     ) -> bytes | None:
-        if path.startswith(f"{SESSIONS}/") and path.endswith(SUFFIX):
+        if is_transcript(path):
             return merge_session(base, ours, theirs)
         if is_memory(path):
             return None  # one that cannot be read: lines of it prove nothing

@@ -16,13 +16,13 @@ from memos_cli.backends.rewrite import write_new
 from memos_cli.core import codec
 from memos_cli.core.cube import ID_LENGTH, slug, subject_line
 from memos_cli.core.errors import ConflictError, MemosError, RefusedError, UsageError
-from memos_cli.core.gitobjects import Pack
+from memos_cli.core.gitobjects import Pack, oid_bytes
 from memos_cli.core.lifecycle import refuse_frozen
 from memos_cli.core.redact import Redactor, is_searched
 from memos_cli.core.rejected import FILE, add_rejected
 from memos_cli.core.rewriting import Doomed, Rewriter
 from memos_cli.core.safetext import one_line
-from memos_cli.core.session import SUFFIX
+from memos_cli.core.session import SUFFIX, is_transcript
 from memos_cli.ops.history import PURGED
 from memos_cli.ops.purgefinish import Finish, finish, repository
 from memos_cli.ops.purgescan import scan
@@ -30,7 +30,6 @@ from memos_cli.ops.purgesources import (
     State,
     held,
     inventory,
-    is_transcript,
     made_of,
     own_files,
     resolve,
@@ -277,8 +276,8 @@ def _refuse_frozen_now(ws: Workspace, id_: str) -> None:
 def _new_rewriter(
     ws: Workspace, read: Reader, doomed: Doomed, secrets: Sequence[Secret]
 ) -> Rewriter:
-    size = 32 if ws.git.hash_name == "sha256" else 20
-    return Rewriter(read, Pack(ws.git.hash_name), doomed, Redactor(secrets), size)
+    name = ws.git.hash_name
+    return Rewriter(read, Pack(name), doomed, Redactor(secrets), oid_bytes(name))
 
 
 def _rewrite(ws: Workspace, repo: Repository, state: State, rewriter: Rewriter) -> None:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.backends.bytescan import LONGEST, Needles
-from memos_cli.core.gitobjects import entries
+from memos_cli.core.gitobjects import entries, oid_bytes
 from memos_cli.core.redact import pieces
-from memos_cli.core.session import FOLDER, SUFFIX
+from memos_cli.core.session import is_transcript
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -203,13 +203,11 @@ def _judged(
 
 
 def _may_be_own(path: str, gone: frozenset[bytes]) -> bool:
-    transcript = path.startswith(f"{FOLDER}/") and path.endswith(SUFFIX)
-    return not transcript and os.fsencode(path).rpartition(b"/")[2] not in gone
+    return not is_transcript(path) and os.fsencode(path).rpartition(b"/")[2] not in gone
 
 
 def _only_names(ws: Workspace, tree: bytes, needles: set[bytes], gone: frozenset[bytes]) -> bool:
     """Whether all that was found in a tree are parts of names in it, that were not to go."""
-    size = 32 if ws.git.hash_name == "sha256" else 20
-    names = [entry.name for entry in entries(tree, size)]
+    names = [entry.name for entry in entries(tree, oid_bytes(ws.git.hash_name))]
     said = all(any(needle in name for name in names) for needle in needles)
     return said and gone.isdisjoint(names)

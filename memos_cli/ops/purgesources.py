@@ -126,8 +126,3 @@ def own_files(ws: Workspace) -> list[str]:
     found = [str(p.relative_to(ws.root)) for p in (ws.root / FOLDER).rglob(f"*{SUFFIX}")
              if p.is_file() and not p.is_symlink()]  # fmt: skip
     return found + [CHAT_HISTORY] * (ws.root / CHAT_HISTORY).is_file()
-
-
-def is_transcript(path: str) -> bool:
-    """Whether a vault path is that of a session."""
-    return path.startswith(f"{FOLDER}/") and path.endswith(SUFFIX)

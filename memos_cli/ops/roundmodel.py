@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from memos_cli.core.errors import MemosError
 from memos_cli.core.safetext import one_line
 from memos_cli.ops.modelcache import ModelCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
 
     from memos_cli.ops.voices import Voice
     from memos_cli.ops.workspace import Workspace
 
+T = TypeVar("T")
 ALONE: Final = "The model cannot be asked, so the rules decide alone"
 
 
@@ -73,22 +74,21 @@ class RoundModel:
                 self._fail(error)
         return self._found
 
-    @contextmanager
-    def asking(self) -> Iterator[Voice | None]:
-        """Its voice, while it is asked; None where it cannot be opened.
+    def each(self, label: str, items: Sequence[T], ask: Callable[[Voice, T], None]) -> None:
+        """Have it asked about each of these; about none where it cannot be opened.
 
         What goes wrong with it ends the asking and is told once. Raises KeyboardInterrupt where the
         person stops it.
         """
+        if not items or self.failed or self.general is None:
+            return
         with self.stop.listening():
-            voice = None
-            if not self.failed and self.general is not None:
-                try:
-                    voice = self.general.voice()
-                except MemosError as error:
-                    self._fail(error)
             try:
-                yield voice
+                voice = self.general.voice()
+                with self.ws.around.slow_progress(label, len(items)) as advance:
+                    for item in items:
+                        ask(voice, item)
+                        advance(1)
             except MemosError as error:
                 self._fail(error)
 
