@@ -77,7 +77,8 @@ def clean(text: str, limit: int = MAX_LINE_CHARS) -> str:
     Cut at a word boundary so that the result has at most `limit` characters.
     """
     text = _SPACES.sub(" ", unicodedata.normalize("NFC", text))
-    text = "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
+    if not text.isprintable():
+        text = "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cf", "Cs", "Co"})
     text = text.strip()
     if len(text) <= limit:
         return text

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 SAYS: Final = nano.QUOTE.strip()
 MAX_REPLY_TOKENS: Final = 24
+WORTH: Final = 1.5  # log-odds from which on a sentence is remembered
 
 
 class Complete(Protocol):
@@ -48,22 +49,20 @@ class Policy:
     """The constants of the decision, in units of log-odds.
 
     `words`: what full coverage of the question by a line adds, `sense`: what a cosine of 1 does.
-    `kind`: what a line loses that holds
-    no number or time where one is asked for; `name`: that lacks a name in the question.
+    `deny`: how sure the model alone may be that a line does not answer before it is passed over.
     `least`: the score below which nothing is quoted; `bare`: the same for a line that shares no
     word or synonym with the question. `newer`: how much worse a newer line may score than the best
     and still replace it. `also`: how much worse a further line may score in a question that asks
     for several.
     """
 
-    words: float = 7.7
-    sense: float = 7.7
-    kind: float = 0.9
-    name: float = 3.0
-    least: float = 4.9
-    bare: float = 2.4
-    newer: float = 2.3
-    also: float = 2.2
+    words: float = 5.3
+    sense: float = 7.0
+    deny: float = 1.7
+    least: float = 3.9
+    bare: float = 2.2
+    newer: float = 2.4
+    also: float = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +133,8 @@ def decide(
     """Quote the line with the best score, a newer one that is as good, or none."""
     cover = nano_words.coverage(question, lines)
     scores = [
-        o
-        + policy.words * c
-        + policy.sense * n
-        - policy.kind * nano_words.lacks_kind(question, line)
-        - policy.name * nano_words.lacks_name(question, line)
-        for line, o, c, n in zip(lines, odds, cover, near, strict=True)
+        o + policy.words * c + policy.sense * n if o > -policy.deny else -math.inf
+        for o, c, n in zip(odds, cover, near, strict=True)
     ]
     order = sorted(range(len(lines)), key=scores.__getitem__, reverse=True)
     if not order:
@@ -161,7 +156,7 @@ def decide(
 def extract(turn: str, complete: Complete) -> tuple[str, ...]:
     """The sentences of a turn that the model would remember, each as it was typed."""
     said = [s for s in nano.sentences(turn) if not s.endswith("?")]
-    return tuple(dict.fromkeys(s for s in said if worth(complete, s) > 0))
+    return tuple(dict.fromkeys(s for s in said if worth(complete, s) > WORTH))
 
 
 def worth(complete: Complete, sentence: str) -> float:

@@ -188,49 +188,9 @@ def asks_for_several(question: str) -> bool:
     return _SEVERAL.search(question) is not None
 
 
-_ASKS_NUMBER = re.compile(
-    r"\bhow (?:much|many|old|tall|heavy|hot|fast)\b"
-    r"|\b(?:number|pin|size|plate|price|cost|salary|postcode|weigh)\b"
-)
-_NUMBER = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|twenty|half|hundred|once"
-    r"|twice|third)\b"
-)
-_ASKS_TIME = re.compile(
-    r"^(?:when|what time|(?:on )?(?:which|what) day|how often|until when|by when|what year"
-    r"|how long)\b"
-    r"|\bbirthday\b|\bexpire"
-)
-_TIME = re.compile(
-    r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b"
-    r"|\b(?:january|february|march|april|may|june|july|august|september|october|november|december|spring|summer|autumn|winter|easter|christmas"
-    r"|morning|evening|night|noon|weekend|weeks?|months?|years?|yesterday|tomorrow|daily|weekly"
-    r"|always|every|before|after|until|only|for|during|since|when)\b"
-)
-_NAME = re.compile(r"(?<!^)\b[A-Z][\w\u2019']+")
 PERSONS = frozenset(
     stem(w)
     for w in """son daughter wife husband mother father mum dad sister brother aunt uncle
     grandmother grandma grandfather cousin niece nephew boss dentist doctor cat dog""".split()  # noqa: SIM905
 )
 """Stems of kinship and roles: who a question or a memory is about."""
-
-
-def lacks_kind(question: str, line: str) -> bool:
-    """Whether a question asks for a number or a time and the line holds none."""
-    asked, said = question.lower(), line.lower()
-    if _ASKS_NUMBER.search(asked):
-        return _NUMBER.search(said) is None
-    return _ASKS_TIME.search(asked) is not None and _TIME.search(said) is None
-
-
-def lacks_name(question: str, line: str) -> bool:
-    """Whether a question names a person, animal or thing that the line does not name."""
-    have = set(content(line))
-    names = {stem(name) for name in _NAME.findall(question)} - {stem(w) for w in FUNCTION_WORDS}
-    if names - have:
-        return True
-    return any(
-        word in PERSONS and not ({word} | SYNONYMS.get(word, frozenset())) & have
-        for word in content(question)
-    )

@@ -8,18 +8,25 @@ from __future__ import annotations
 import argparse
 import random
 import time
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+from torch.utils.data import DataLoader
 
-from training.nano import evaluate, meaning, shipped, style, tokenizer
-from training.nano.batches import Loader
+from training.nano import evaluate, meaning, notes, style, teacher, tokenizer
+from training.nano.batches import Batch, Shape, Stream, unpack
 from training.nano.model import SIZES, Nano, structured_init
 from training.nano.optim import Muon, optimizers
-from training.nano.tasks import Maker
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SAVE = 60  # seconds between checkpoints
 
 
 def arguments() -> argparse.Namespace:
@@ -46,6 +53,12 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--rows", type=int, default=20, help="rows of 256 tokens a step")
+    p.add_argument(
+        "--teacher", default="", help="checkpoint of `teacher.py`, whose judgement to learn"
+    )
+    p.add_argument("--workers", type=int, default=0, help="processes that draw batches")
+    p.add_argument("--again", type=int, default=0, help="recent batches after each new one")
+    p.add_argument("--report", type=float, default=15, help="minutes between checks, 0 for none")
     p.add_argument("--size", choices=list(SIZES), default="nano")
     p.add_argument(
         "--device", default="cuda" if torch.cuda.is_available() else "cpu", help="cpu or cuda"
@@ -72,31 +85,27 @@ def main() -> None:
         adam.load_state_dict(state["adam"])
         muon.buffers = state["muon"]
         used, step, tokens = state["used"], state["step"], state["tokens"]
-    maker = Maker(random.Random(args.seed * 1_000_003 + step), sentences)
-    known = model.embed.weight[:, -model.c.semantic :].abs().amax(1).detach().cpu().numpy() > 0
-    short = Loader(
-        maker,
-        encoder,
-        rows=args.rows,
-        length=256,
-        max_lines=args.lines,
-        copies=args.copies,
-        meaningful=known,
-    )
-    long = Loader(
-        maker, encoder, rows=max(1, args.rows // 2), length=512, max_lines=32, meaningful=known
-    )
-    forward = model if args.no_compile else torch.compile(model, dynamic=False)
+    taught = of_teacher(args)
+    shape = Shape(args.rows, args.lines, args.copies, args.long, taught=taught is not None)
+    batches = stream(args, encoder, sentences, shape, step)
+    known = model.embed.weight[:, -model.c.semantic :].abs().amax(1).detach() > 0
+
+    def hidden_states(packed: Tensor) -> Tensor:
+        hidden: Tensor = model(*unpack(packed, known))
+        return hidden
+
+    forward = hidden_states if args.no_compile else torch.compile(hidden_states, dynamic=False)
     alone = args.threads == 1 and args.device == "cpu"
     clock = time.process_time if alone else time.perf_counter
-    began, losses, budget = clock() - used, [], args.minutes * 60
-    next_eval = used + 900
+    began, budget = clock() - used, args.minutes * 60
+    losses: list[Tensor] = []
+    next_save, next_eval = used + SAVE, used + args.report * 60
     while (used := clock() - began) < budget:
-        loader = long if maker.rng.random() < args.long else short
-        inputs, positions, bias, names, at, target = (x.to(args.device) for x in loader.batch())
+        batch = next(batches)
         with torch.autocast(args.device, dtype=torch.bfloat16, enabled=not args.full):
-            hidden = forward(inputs, positions, bias, names).flatten(0, 1)[at]
-            loss = F.cross_entropy(model.logits(hidden).float(), target)
+            hidden = forward(batch.packed).flatten(0, 1)[batch.at]
+            logp = model.logits(hidden).float().log_softmax(-1)
+        loss = loss_of(logp, batch, taught)
         loss.backward()
         model.embed.weight.grad[:, -model.c.semantic :] = 0  # meanings stay as they are
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -107,30 +116,80 @@ def main() -> None:
         adam.step()
         model.zero_grad(set_to_none=True)
         step += 1
-        tokens += int(inputs.numel())
-        losses.append(float(loss.detach()))
+        tokens += batch.packed[:, 0].numel()
+        losses.append(loss.detach())
         if step % 50 == 0:
             print(
-                f"{step} {tokens / 1e6:.2f}M {used:.0f}s loss {sum(losses) / len(losses):.4f} lr {share:.3f}",
+                f"{step} {tokens / 1e6:.2f}M {used:.0f}s loss {torch.stack(losses).mean():.4f} lr {share:.3f}",
                 flush=True,
             )
             losses.clear()
-        if step % 200 == 0:
+        if used > next_save:
+            next_save = used + SAVE
             save(saved, model, adam, muon, (used, step, tokens), args.size)
-        if used > next_eval:
-            next_eval = used + 900
+        if args.report and used > next_eval:
+            next_eval = used + args.report * 60
             model.eval()
             print(evaluate.report(model, encoder, sentences), flush=True)
             model.train()
     save(saved, model, adam, muon, (used, step, tokens), args.size)
-    model.eval()
-    print(evaluate.report(model, encoder, sentences, n=60), flush=True)
+    if args.report:
+        model.eval()
+        print(evaluate.report(model, encoder, sentences, n=60), flush=True)
+
+
+def stream(
+    args: argparse.Namespace,
+    encoder: tokenizer.Encoder,
+    sentences: list[str],
+    shape: Shape,
+    step: int,
+) -> Iterator[Batch]:
+    """Batches on the device; some come again, where drawing is slower than training."""
+    if args.workers:
+        notes.rivals(held=False)  # once, before the processes part
+    drawn = Stream(sentences, encoder, shape, args.seed * 1_003 + step)
+    on_gpu = args.device == "cuda"
+    kept: deque[Batch] = deque(maxlen=100)
+    for batch in DataLoader(drawn, batch_size=None, num_workers=args.workers, pin_memory=on_gpu):
+        kept.append(Batch(*(x.to(args.device, non_blocking=True) for x in batch)))
+        yield kept[-1]
+        for _ in range(args.again):
+            yield random.choice(kept)
+
+
+def of_teacher(args: argparse.Namespace) -> teacher.CrossEncoder | None:
+    """The teacher, if there is to be one."""
+    if not args.teacher:
+        return None
+    taught = teacher.CrossEncoder().to(args.device).eval()
+    taught.load_state_dict(load(args.work / f"{args.teacher}.pt", args.device))
+    for weight in taught.parameters():
+        weight.requires_grad = False
+    return taught
+
+
+def loss_of(logp: Tensor, batch: Batch, taught: teacher.CrossEncoder | None) -> Tensor:
+    """Mean over the targets; a decision counts as its label says and as the teacher says.
+
+    `logp` (targets, vocabulary) are the model's log-probabilities. Hinton et al. 2015, with the
+    teacher's chances spread over the first tokens of the replies that are open.
+    """
+    loss = F.nll_loss(logp, batch.target, reduction="none") @ batch.weight
+    if taught is not None:
+        with torch.no_grad(), torch.autocast(logp.device.type, dtype=torch.bfloat16):
+            likely = teacher.chances(taught, batch.texts, batch.outputs)
+        said = (logp[batch.decided].gather(1, batch.tokens) * likely).sum(1)
+        loss = loss - said @ (1 - batch.weight[batch.decided])
+    return loss / len(batch.at)
 
 
 def begin(args: argparse.Namespace, sentences: list[str]) -> tuple[tokenizer.Encoder, Nano]:
     """The tokenizer, and the model with the weights that the leg starts from."""
     shipped_file = Path(args.start) if args.start.endswith(".gguf") else None
     if shipped_file:
+        from training.nano import shipped  # needs `gguf`, which a new start does not
+
         shipped.save_tokenizer(shipped_file, args.work / "tokenizer.json")
     encoder = tokenizer.Encoder(tokenizer.build(args.work / "tokenizer.json", sentences))
     vocab = encoder.tokenizer.get_vocab_size()

@@ -1,28 +1,75 @@
 """Documents packed into rows: which token sees which, at which position, and which are targets."""
 
-# ruff: noqa: D102, FBT003, PLR0913, TC003
+# ruff: noqa: D102, PLR0913
 # A script: figures and paths where they are used.
 
 from __future__ import annotations
 
 import random
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
 
 from memos_cli.core import nano
-from training.nano import judge
+from training.nano import judge, teacher
+from training.nano.tasks import Maker
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Iterator
 
-    from training.nano.tasks import Doc, Maker
+    from training.nano.tasks import Doc
     from training.nano.tokenizer import Encoder
 
 JUDGED = 3  # tokens of a reply that are trained where only the choice matters
-HIDDEN, HIDING = 1 / 5, 0.6  # see `Loader.batch`
+HIDDEN, HIDING = 1 / 5, 0.6  # see `unpack`
 BRANCH = 1000  # segments from here on are branches, which do not see one another
+DOCUMENT, FLAGS = 2, 4  # places in a packed row, see `pack`
+BLOCK, TARGET, JUDGE = 1, 2, 4  # flags of a token
+
+HARD = 0.3  # see `Decision`
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A choice between the first tokens of replies: where, and what a teacher is asked."""
+
+    at: int
+    tokens: tuple[int, ...]
+    texts: tuple[str, str]
+    output: int
+    hard: float  # how much of it the label says, where a teacher says the rest
+
+
+class Batch(NamedTuple):
+    """Packed rows, what is predicted where (flat, with weights), and decisions for a teacher.
+
+    `decided` (m,) are places in `at`, whose weight leaves the rest to the teacher; `tokens` (m, 3)
+    the first tokens of the replies, `outputs` (m,) and `texts` (2, m, length) what it is asked.
+    """
+
+    packed: Tensor
+    at: Tensor
+    target: Tensor
+    weight: Tensor
+    decided: Tensor
+    tokens: Tensor
+    outputs: Tensor
+    texts: Tensor
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of a batch: rows of 256 tokens, most lines in them, shares of copies and of rows of 512."""
+
+    rows: int = 20
+    lines: int = 8
+    copies: float = 0.0
+    long: float = 0.0
+    taught: bool = False
 
 
 class Row:
@@ -37,6 +84,7 @@ class Row:
         self.block: list[bool] = []
         self.target: list[bool] = []
         self.judged: list[bool] = []
+        self.decisions: list[Decision] = []
 
     def room(self) -> int:
         return self.length - len(self.tokens)
@@ -63,20 +111,31 @@ class Row:
         self.judged += [judged] * n
 
 
-def encode(doc: Doc, encoder: Encoder) -> tuple[list[list[int]], list[tuple[list[int], int]]]:
-    """The shared segments (header, then lines) and the branches with their number of targets."""
+Branch = tuple[list[int], int, Decision | None]
+
+
+def encode(doc: Doc, encoder: Encoder) -> tuple[list[list[int]], list[Branch]]:
+    """The shared segments (header, then lines) and the branches: tokens, targets, decision."""
     end = encoder.ids[nano.END]
     shared: list[list[int]] = []
-    branches = []
-    for question, reply, kind in doc.branches:
+    branches: list[Branch] = []
+    asked = teacher.pairs_of(doc)
+    for (question, reply, kind), ask in zip(doc.branches, asked, strict=True):
         parts = doc.prompt(question)
         cut = next(i for i in range(2, len(parts)) if parts[i].special)
         if not shared:
             shared = [encoder.parts(parts[:2]), *(list(encoder.part(p)) for p in parts[2:cut])]
         answer = [*encoder.text(reply), end]
-        if kind.startswith("judge"):
-            answer = answer[:JUDGED]  # the choice is made in the first tokens; the rest is copying
-        branches.append((encoder.parts(parts[cut:]) + answer, len(answer)))
+        if kind.startswith("judge"):  # the choice is made in the first tokens; the rest is copying
+            answer = answer[: 1 if kind == judge.UNSURE else JUDGED]
+        prompt = encoder.parts(parts[cut:])
+        decision = None
+        if ask is not None:
+            replies = {0: (nano.QUOTE, nano.UNKNOWN), 1: nano.RELATIONS, 4: (question, nano.NONE)}
+            tokens = tuple(encoder.text(r)[0] for r in replies[ask[1]])
+            hard = 0.0 if kind == judge.UNSURE else HARD
+            decision = Decision(len(prompt) - 1, tokens, ask[0], ask[1], hard)
+        branches.append((prompt + answer, len(answer), decision))
     return shared, branches
 
 
@@ -91,8 +150,10 @@ def place(row: Row, doc: Doc, encoder: Encoder, number: int) -> bool:
     for segment, ids in enumerate(shared):
         row.add(ids, at, number, segment, block=doc.block, judged=judged)
         at += len(ids)
-    for i, (ids, targets) in enumerate(branches):
+    for i, (ids, targets, decision) in enumerate(branches):
         if len(ids) <= row.room():
+            if decision:
+                row.decisions.append(replace(decision, at=decision.at + len(row.tokens)))
             row.add(ids, size, number, BRANCH + i, block=doc.block, targets=targets, judged=judged)
     return True
 
@@ -104,15 +165,14 @@ class Loader:
         self,
         maker: Maker,
         encoder: Encoder,
-        *,
         rows: int,
         length: int,
+        *,
         max_lines: int,
         copies: float = 0.0,
-        meaningful: np.ndarray | bool = False,
+        taught: bool = False,
     ) -> None:
-        self.meaningful = meaningful  # (vocabulary,): which tokens have a meaning to go by
-        self.noise = np.random.default_rng(maker.rng.randrange(1 << 30))
+        self.taught = taught  # whether a teacher says what to decide
         self.maker, self.encoder = maker, encoder
         self.rows, self.length, self.max_lines, self.copies = rows, length, max_lines, copies
         self.waiting: list[Doc] = []
@@ -140,33 +200,88 @@ class Loader:
                     self.waiting.insert(0, doc)
         return row
 
-    def batch(self) -> tuple[Tensor, ...]:
-        """Tokens, positions, bias, names, flat indices of predicting positions, their targets.
-
-        `names` (rows, length, 1) is 0 where a word shows its meaning only: in three rows of five
-        one word in five, everywhere in the row, of documents that are judged rather than copied.
-        """
+    def batch(self) -> Batch:
+        """Rows packed together, with what they are to predict."""
         rows = [self.row() for _ in range(self.rows)]
-        pad = lambda values, fill: values + [fill] * (self.length - len(values))  # noqa: E731
-        tokens = np.array([pad(r.tokens, 0) for r in rows])
-        positions = np.array([pad(r.positions, 0) for r in rows])
-        document = np.array([pad(r.document, -1) for r in rows])
-        segment = np.array([pad(r.segment, 0) for r in rows])
-        block = np.array([pad(r.block, False) for r in rows])
-        target = np.array([pad(r.target, False) for r in rows])
-        si, sj = segment[:, :, None], segment[:, None, :]
-        earlier = np.tril(np.ones((self.length, self.length), bool))
-        sees = (sj == 0) | (si == sj) | ((sj < BRANCH) & ((si >= BRANCH) | ~block[:, :, None]))
-        sees &= (document[:, :, None] == document[:, None, :]) & earlier
-        bias = np.where(sees, np.float32(0), np.float32(-1e9))[:, None]
-        judged = np.array([pad(r.judged, False) for r in rows])
-        chance = self.noise.random((self.rows, self.encoder.size)) < HIDDEN
-        chance &= (self.noise.random((self.rows, 1)) < HIDING) & self.meaningful
-        hidden = np.take_along_axis(chance, tokens, 1) & judged
-        names = np.where(hidden, np.float32(0), np.float32(1))[..., None]
-        b, t = np.nonzero(target)
-        at = torch.from_numpy(b * self.length + t - 1)
-        return (
-            torch.from_numpy(tokens), torch.from_numpy(positions), torch.from_numpy(bias),
-            torch.from_numpy(names), at, torch.from_numpy(tokens[b, t]),
-        )  # fmt: skip
+        packed = pack(rows, self.length)
+        b, t = np.nonzero(packed[:, FLAGS] & TARGET)
+        at, weight = b * self.length + t - 1, np.ones(len(b), np.float32)
+        found = [(i * self.length + d.at, d) for i, r in enumerate(rows) for d in r.decisions]
+        found = found if self.taught else []
+        decided = np.searchsorted(at, [place for place, _ in found])
+        weight[decided] = [d.hard for _, d in found]
+        tokens = np.zeros((len(found), 3), np.int64)
+        for i, (_, d) in enumerate(found):
+            tokens[i, : len(d.tokens)] = d.tokens
+        return Batch(
+            torch.from_numpy(packed),
+            torch.from_numpy(at),
+            torch.from_numpy(packed[b, 0, t].astype(np.int64)),
+            torch.from_numpy(weight),
+            torch.from_numpy(decided),
+            torch.from_numpy(tokens),
+            torch.tensor([d.output for _, d in found], dtype=torch.long),
+            teacher.encoded([d.texts for _, d in found] or [("", "")]),
+        )
+
+
+def pack(rows: list[Row], length: int) -> np.ndarray:
+    """(rows, 5, length), int16: tokens, positions, documents, segments and flags."""
+    packed = np.zeros((len(rows), 5, length), np.int16)
+    packed[:, DOCUMENT] = -1
+    for i, r in enumerate(rows):
+        flags = np.array([r.block, r.target, r.judged]).T @ (BLOCK, TARGET, JUDGE)
+        packed[i, :, : len(r.tokens)] = (r.tokens, r.positions, r.document, r.segment, flags)
+    return packed
+
+
+def unpack(packed: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """What the model takes: tokens, positions, bias, names.
+
+    `known` (vocabulary,) says which tokens have a meaning to go by. `names` (rows, length, 1) is 0
+    where a word shows its meaning only: in three rows of five one word in five, everywhere in the
+    row, of documents that are judged rather than copied.
+    """
+    rows, length = packed.shape[0], packed.shape[2]
+    tokens, positions, document, segment, flags = packed.unbind(1)
+    block = (flags & BLOCK).bool()
+    si, sj = segment[:, :, None], segment[:, None, :]
+    sees = (sj == 0) | (si == sj) | ((sj < BRANCH) & ((si >= BRANCH) | ~block[:, :, None]))
+    sees &= document[:, :, None] == document[:, None, :]
+    at = torch.arange(length, device=packed.device)
+    sees &= at[:, None] >= at
+    bias = torch.where(sees, 0.0, -1e9)[:, None]
+    chance = torch.rand(rows, len(known), device=packed.device) < HIDDEN
+    chance &= (torch.rand(rows, 1, device=packed.device) < HIDING) & known
+    tokens = tokens.long()
+    hidden = chance.gather(1, tokens) & (flags & JUDGE).bool()
+    return tokens, positions, bias, torch.where(hidden, 0.0, 1.0)[..., None]
+
+
+class Stream(IterableDataset[Batch]):
+    """Batches without end, drawn here or in worker processes, each with chances of its own."""
+
+    def __init__(self, sentences: list[str], encoder: Encoder, shape: Shape, seed: int) -> None:
+        """Take what `Loader` needs; `seed` makes one process's batches the same each time."""
+        self.sentences, self.encoder, self.shape, self.seed = sentences, encoder, shape, seed
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Draw for ever."""
+        worker = get_worker_info()
+        seed = self.seed * 1_009 + (worker.id if worker else 0)
+        maker, shape = Maker(random.Random(seed), self.sentences), self.shape
+        maker.notes.taught = shape.taught
+        short = Loader(
+            maker,
+            self.encoder,
+            shape.rows,
+            256,
+            max_lines=shape.lines,
+            copies=shape.copies,
+            taught=shape.taught,
+        )
+        long = Loader(
+            maker, self.encoder, max(1, shape.rows // 2), 512, max_lines=32, taught=shape.taught
+        )
+        while True:
+            yield (long if maker.rng.random() < shape.long else short).batch()

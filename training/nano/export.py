@@ -38,8 +38,8 @@ def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int, weights: int) -> N
     writer.add_license("apache-2.0")
     writer.add_license_name("Apache License 2.0")
     writer.add_description(
-        "Answers from memories by quoting them; knows nothing else. Trained from nothing by"
-        f" training/nano on {tokens / 1e6:.1f}M tokens of generated text."
+        "Answers from memories by quoting them; knows nothing else. Trained by training/nano on"
+        f" {tokens / 1e6:.0f}M tokens of generated and hand-written text, taught by all-MiniLM-L6-v2."
     )
     writer.add_size_label(f"{weights / 1e6:.0f}M")
     writer.add_languages(["en"])
@@ -58,7 +58,7 @@ def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int, weights: int) -> N
     writer.add_vocab_size(c.vocab)
 
 
-VERSION = "4"
+VERSION = "5"
 
 
 def vocabulary(writer: gguf.GGUFWriter, path: Path) -> None:

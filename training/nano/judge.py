@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cache
 
 from memos_cli.core import nano
 from training.nano import facts as F
@@ -14,6 +15,7 @@ from training.nano import style
 from training.nano.notes import filler
 from training.nano.tasks import Doc, Maker
 
+UNSURE = "judge-unsure"  # the kind of a branch whose reply only a teacher knows
 _SLOT = re.compile(r"\{([a-z]+\d?)\}")
 
 
@@ -124,6 +126,8 @@ def extract_doc(maker: Maker) -> Doc:
 def worth_keeping(maker: Maker) -> str:
     """A statement of a lasting fact, wish or plan."""
     rng = maker.rng
+    if rng.random() < PASSING:
+        return filler(maker.values)(rng.choice(_share(style.keeps(), held=maker.held)))
     if maker.notes.pool and rng.random() < 0.6:
         record = maker.notes.draw()[0]
         return rng.choice([*record.notes, *record.later, *record.beside])
@@ -132,13 +136,18 @@ def worth_keeping(maker: Maker) -> str:
     return maker.told(fact, letter).text
 
 
+@cache
+def _share(lines: tuple[str, ...], *, held: bool) -> list[str]:
+    """One line in twelve is kept out of training."""
+    return [line for i, line in enumerate(lines) if (i % 12 == 0) == held]
+
+
 def passing(maker: Maker) -> str:
     """A question, an order, a remark of the moment, a supposition, or pasted text."""
     rng = maker.rng
     roll = rng.random()
     if roll < 0.45:
-        held = [t for i, t in enumerate(style.asides()) if (i % 12 == 0) == maker.held]
-        return filler(maker.values)(rng.choice(held))
+        return filler(maker.values)(rng.choice(_share(style.asides(), held=maker.held)))
     if roll < 0.65:
         if maker.notes.pool and rng.random() < 0.6:
             record = maker.notes.draw()[0]
@@ -161,13 +170,15 @@ def _fill(maker: Maker, text: str) -> str:
     )  # fmt: skip
 
 
+_KINDS = {True: "judge-yes", False: "judge-no", None: UNSURE}
+
+
 def note_docs(maker: Maker, size: int) -> list[Doc]:
     """Hand-written notes, one a document, each with questions it answers and others."""
     docs = []
     for line, rows in maker.notes.judged(size):
         branches = [
-            (q, nano.quote_reply([line]), "judge-yes") if yes else (q, nano.UNKNOWN, "judge-no")
-            for q, yes in rows
+            (q, nano.quote_reply([line]) if yes else nano.UNKNOWN, _KINDS[yes]) for q, yes in rows
         ]
         maker.rng.shuffle(branches)
         docs.append(Doc("answer", [line], branches))
@@ -184,6 +195,26 @@ def note_memory(maker: Maker, size: int) -> Doc:
     return Doc("answer", lines, branches[:8], block=maker.rng.random() < 0.5)
 
 
+def related(maker: Maker, *, noted: bool) -> Doc:
+    """Two memories and how they relate, hand-written or generated."""
+    if not noted:
+        return relate_doc(maker)
+    if maker.notes.taught and maker.rng.random() < 0.3:
+        asked = "How does the second relate to the first?"
+        return Doc("relate", [*maker.notes.kindred()], [(asked, nano.UNRELATED, UNSURE)])
+    old, new, label = maker.notes.pair()
+    return Doc("relate", [old, new], [("How does the second relate to the first?", label, label)])
+
+
+def judged(maker: Maker, *, noted: bool) -> list[Doc]:
+    """Documents of one line each that were drawn together, in any order."""
+    size = maker.rng.choice((3, 5, 7, 9))
+    docs = note_docs(maker, size) if noted else maker.judge_docs(size, size * 2)
+    maker.rng.shuffle(docs)
+    return docs
+
+
+PASSING = 0.3  # share of what is worth keeping that is said in passing
 WORTH = 0.5  # share of the sentences of extraction that are to be kept
 SIZES = (0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6, 7, 8, 8, 10, 12, 16, 20, 26, 32)
 
@@ -194,21 +225,14 @@ def draw(maker: Maker, max_lines: int) -> Doc:
     if maker.ready:
         return maker.ready.pop()
     roll, noted = rng.random(), bool(maker.notes.pool) and rng.random() < maker.note_share
-    if roll < 0.1:
+    if roll < 0.13:
         return extract_doc(maker)
-    if roll < 0.38:
-        if noted:
-            old, new, label = maker.notes.pair()
-            return Doc(
-                "relate", [old, new], [("How does the second relate to the first?", label, label)]
-            )
-        return relate_doc(maker)
-    if roll < 0.43:
+    if roll < 0.7:
+        return related(maker, noted=noted)
+    if roll < 0.72:
         return Doc("answer", [], [maker.chat() for _ in range(4)])
-    if roll < 0.43 + maker.judge_share:
-        size = rng.choice((3, 5, 7, 9))
-        maker.ready = note_docs(maker, size) if noted else maker.judge_docs(size, size * 2)
-        rng.shuffle(maker.ready)
+    if roll < 0.72 + maker.judge_share:
+        maker.ready = judged(maker, noted=noted)
         return maker.ready.pop() if maker.ready else relate_doc(maker)
     size = rng.choice([s for s in SIZES if s <= max_lines])
     if noted and size > 1:

@@ -2,7 +2,7 @@
 
 A record has versions of one note (`>`), questions each of them answers (`?`), near misses (`!`),
 later notes that replace it (`*`), and others of the same subject that leave it true (`~`).
-`data/pairs.txt` has rows of two memories: the same (`=`), replaced (`*`), unrelated (`~`).
+`data/pairs*.txt` have rows of two memories: the same (`=`), replaced (`*`), unrelated (`~`).
 """
 
 # ruff: noqa: E501, TC003
@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from memos_cli.backends.embed import StaticEmbedder
 from memos_cli.core import nano, nano_words
 from training.nano import questions, style
@@ -25,8 +27,11 @@ from training.nano.values import DATA, Values
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAIRED = 0.6  # share of the relations that are drawn from `data/pairs.txt`
-NEAR = 0.6  # cosine from which on a word may stand for another
+PAIRED = 0.6  # share of the relations that are drawn from `data/pairs*.txt`
+SAME, RIVALS = 0.7, 24  # see `rivals`
+SHARED = 0.5  # how often a rival is about the same persons and things
+NEAR, FAR = 0.6, 0.4  # cosines from which on a word may stand for another: surely, perhaps
+Asked = tuple[str, bool | None]  # a question, and whether a line answers it
 _SLOT = re.compile(r"\{([a-z]+\d?)\}")
 _LABELS = {"=": "duplicate", "*": "contradicts", "~": "unrelated"}
 _MARKS = {">": "notes", "?": "asks", "!": "near", "*": "later", "~": "beside"}
@@ -56,32 +61,34 @@ class Record:
 @cache
 def records() -> tuple[Record, ...]:
     """All records of `data/notes-*.txt`. Raises ValueError for a row without a mark."""
-    found = []
-    for path in sorted(DATA.glob("notes-*.txt")):
-        for block in path.read_text().strip().split("\n\n"):
-            rows: dict[str, tuple[str, ...]] = {}
-            for row in block.strip().split("\n"):
-                if row.startswith("#") or not row.strip():
-                    continue
-                if row[0] not in _MARKS or row[1:2] != " ":
-                    raise ValueError(row)
-                texts = tuple(t.strip() for t in row[2:].split(" | ") if t.strip())
-                rows[_MARKS[row[0]]] = rows.get(_MARKS[row[0]], ()) + texts
-            if {"notes", "asks", "near"} <= rows.keys():
-                found.append(Record(**rows))
-    return tuple(found)
+    blocks = (b for p in sorted(DATA.glob("notes-*.txt")) for b in p.read_text().split("\n\n"))
+    return tuple(record for block in blocks if (record := record_of(block)))
+
+
+def record_of(block: str) -> Record | None:
+    """The record in a block of rows; None if it lacks notes or questions of either kind."""
+    rows: dict[str, tuple[str, ...]] = {}
+    for row in block.strip().split("\n"):
+        if row.startswith("#") or not row.strip():
+            continue
+        if row[0] not in _MARKS or row[1:2] != " ":
+            raise ValueError(row)
+        texts = tuple(t.strip() for t in row[2:].split(" | ") if t.strip())
+        rows[_MARKS[row[0]]] = rows.get(_MARKS[row[0]], ()) + texts
+    return Record(**rows) if {"notes", "asks", "near"} <= rows.keys() else None
 
 
 @cache
 def pairs() -> tuple[tuple[str, str, str], ...]:
-    """The rows of `data/pairs.txt`: older, newer, how they relate. Raises ValueError for another."""
+    """The rows of `data/pairs*.txt`: older, newer, how they relate. Raises ValueError for another."""
     found = []
-    for row in (DATA / "pairs.txt").read_text().split("\n"):
-        if row.strip() and not row.startswith("#"):
-            older, newer = row[2:].split(" | ")
-            if row[1] != " ":
-                raise ValueError(row)
-            found.append((older.strip(), newer.strip(), _LABELS[row[0]]))
+    for path in sorted(DATA.glob("pairs*.txt")):
+        for row in path.read_text().split("\n"):
+            if row.strip() and not row.startswith("#"):
+                older, newer = row[2:].split(" | ")
+                if row[1] != " ":
+                    raise ValueError(row)
+                found.append((older.strip(), newer.strip(), _LABELS[row[0]]))
     return tuple(found)
 
 
@@ -105,9 +112,8 @@ def _others(drawn: dict[str, str], slot: str) -> set[str]:
     return {v for s, v in drawn.items() if s != slot and s.rstrip("0123456789") == kind}
 
 
-def filled(record: Record, values: Values) -> Record:
+def filled(record: Record, fill: Callable[[str], str]) -> Record:
     """The record with values in its slots."""
-    fill = filler(values)
     every = (record.notes, record.asks, record.near, record.later, record.beside)
     return Record(*(tuple(map(fill, texts)) for texts in every))
 
@@ -131,18 +137,45 @@ def _embedder() -> StaticEmbedder:
     return StaticEmbedder.load()
 
 
+@cache
+def rivals(*, held: bool) -> np.ndarray:
+    """For each record (in the order of `records`) others of like subject: (records, RIVALS) indices.
+
+    Those nearer than `SAME` are passed over, for they may answer the same questions.
+    """
+    texts = [" ".join((*r.notes[:2], *r.asks[:3])) for r in records() if r.held == held]
+    vectors = _embedder().embed([_SLOT.sub("", text) for text in texts])
+    found = []
+    for start in range(0, len(texts), 512):
+        near = vectors[start : start + 512] @ vectors.T
+        near[near > SAME] = -1
+        found.append(np.argsort(-near, axis=1)[:, :RIVALS].astype(np.int32))
+    return np.concatenate(found)
+
+
 def reworded(text: str, rng: random.Random) -> str:
     """Now and then a word in the place of one near to it in sense; never of kinship or a role."""
-    if rng.random() < 0.5:
-        return text
+    return text if rng.random() < 0.5 else _with_akin(text, rng, 0.3, NEAR)
+
+
+def wild(text: str, rng: random.Random) -> str:
+    """Many words replaced by ones not far from them in sense: who knows what it says now."""
+    return _with_akin(text, rng, 0.4, FAR)
+
+
+def _with_akin(text: str, rng: random.Random, share: float, least: float) -> str:
     words = []
     for word in text.split(" "):
         near = []
-        if word.isalpha() and word.islower() and rng.random() < 0.3:
+        if word.isalpha() and word.islower() and rng.random() < share:
             apart = word in nano_words.FUNCTION_WORDS or nano_words.stem(word) in nano_words.PERSONS
-            near = [] if apart else [w for w, c in _embedder().akin(word) if c > NEAR]
+            near = [] if apart else [w for w, c in _embedder().akin(word) if c > least]
         words.append(rng.choice(near) if near else word)
     return " ".join(words)
+
+
+def _some(texts: tuple[str, ...], most: int, rng: random.Random) -> list[str]:
+    return rng.sample(texts, min(most, len(texts)))
 
 
 def asked(text: str, rng: random.Random) -> str:
@@ -162,36 +195,61 @@ class Notes:
 
     def __init__(self, rng: random.Random, values: Values, *, held: bool) -> None:
         """Take the source of chance and of slot values."""
-        self.rng, self.values = rng, values
+        self.rng, self.values, self.held = rng, values, held
+        self.taught = False  # whether a teacher says what none of us knows, see `judged`
         self.pool = [r for r in records() if r.held == held]
         self.pairs = [p for p in pairs() if (zlib.crc32(p[0].encode()) % 12 == 0) == held]
 
     def draw(self, n: int = 1) -> list[Record]:
         """Different records with their slots filled."""
         picked = self.rng.sample(self.pool, min(n, len(self.pool)))
-        return [filled(record, self.values) for record in picked]
+        return [filled(record, filler(self.values)) for record in picked]
 
-    def judged(self, size: int) -> list[tuple[str, list[tuple[str, bool]]]]:
-        """Lines, each with questions and whether it answers them; `size` records at once."""
+    def _rivals(self, size: int) -> list[tuple[Record, Record]]:
+        """Different records, each with one of like subject that asks for something else."""
         rng, out = self.rng, []
-        drawn = self.draw(size)
-        for i, record in enumerate(drawn):
-            others = [r for k, r in enumerate(drawn) if k != i]
-            rows = [(q, True) for q in rng.sample(record.asks, min(3, len(record.asks)))]
-            rows += [(q, False) for q in rng.sample(record.near, min(3, len(record.near)))]
-            rows += [(rng.choice(rng.choice(others).asks), False) for _ in others[:1]]
-            if others and rng.random() < 0.3:
-                rows.append((rng.choice(rng.choice(others).near), False))
-            out.append((said(rng.choice(record.notes), rng), rows))
-            some = rng.sample(record.asks, min(3, len(record.asks)))
+        for i in rng.sample(range(len(self.pool)), min(size, len(self.pool))):
+            fill = filler(self.values)
+            other = self.pool[rng.choice(rivals(held=self.held)[i])]
+            again = fill if rng.random() < SHARED else filler(self.values)
+            out.append((filled(self.pool[i], fill), filled(other, again)))
+        return out
+
+    def judged(self, size: int) -> list[tuple[str, list[Asked]]]:
+        """Lines, each with questions and whether it answers them; `size` records at once.
+
+        Where there is a teacher, more questions of rivals, and questions and lines with many words
+        replaced, for which only the teacher knows (None).
+        """
+        rng, out = self.rng, []
+        unsure = None if self.taught else False
+        for record, rival in self._rivals(size):
+            rows: list[Asked] = [(q, True) for q in _some(record.asks, 3, rng)]
+            rows += [(q, False) for q in _some(record.near, 3, rng)]
+            rows += [(q, unsure) for q in _some(rival.asks, 3 if self.taught else 1, rng)]
+            if rng.random() < 0.3:
+                rows.append((rng.choice(rival.near), unsure))
+            line = said(rng.choice(record.notes), rng)
+            if self.taught:
+                rows += [(wild(q, rng), None) for q in _some(record.asks + record.near, 2, rng)]
+                if rng.random() < 0.25:
+                    line, rows = wild(line, rng), [(q, None) for q, _ in rows]
+            out.append((line, rows))
             if record.beside and rng.random() < 0.4:
-                out.append((said(rng.choice(record.beside), rng), [(q, False) for q in some]))
+                rows = [(q, False) for q in _some(record.asks, 3, rng)]
+                out.append((said(rng.choice(record.beside), rng), rows))
             if record.later and rng.random() < 0.4:
-                some = [rng.choice(record.asks_for_all)]
-                rows = [(q, True) for q in some]
-                rows += [(q, False) for q in rng.sample(record.near, min(1, len(record.near)))]
+                rows = [(rng.choice(record.asks_for_all), True)]
+                rows += [(q, False) for q in _some(record.near, 1, rng)]
                 out.append((said(rng.choice(record.later), rng), rows))
         return [(line, [(asked(q, rng), yes) for q, yes in rows]) for line, rows in out]
+
+    def kindred(self) -> tuple[str, str]:
+        """Two notes of like subject, of which only a teacher can say how they relate."""
+        ((record, rival),) = self._rivals(1)
+        return said(self.rng.choice(record.notes), self.rng), said(
+            self.rng.choice(rival.notes + rival.beside + record.beside), self.rng
+        )
 
     def memory(self, size: int) -> tuple[list[str], list[tuple[str, str | None]]]:
         """Lines in order and questions, each with the line that answers it or None."""
@@ -252,7 +310,7 @@ class Notes:
             return said(old, rng), said(new, rng), label
 
     def _written(self) -> tuple[str, str, str]:
-        """A row of `data/pairs.txt`; what is the same or unrelated is so in either order."""
+        """A row of `data/pairs*.txt`; what is the same or unrelated is so in either order."""
         rng, fill = self.rng, filler(self.values)
         old, new, label = rng.choice(self.pairs)
         old, new = fill(old), fill(new)

@@ -70,9 +70,19 @@ PASTE = (
 
 @cache
 def asides() -> tuple[str, ...]:
-    """The lines of `data/asides.txt`: what is not worth remembering, with slots."""
-    rows = (DATA / "asides.txt").read_text().split("\n")
-    return tuple(row.strip() for row in rows if row.strip() and not row.startswith("#"))
+    """The lines of `data/asides*.txt`: what is not worth remembering, with slots."""
+    return _lines("asides*.txt")
+
+
+@cache
+def keeps() -> tuple[str, ...]:
+    """The lines of `data/keeps.txt`: what is, though it is said in passing; with slots."""
+    return _lines("keeps.txt")
+
+
+def _lines(pattern: str) -> tuple[str, ...]:
+    rows = [row.strip() for p in sorted(DATA.glob(pattern)) for row in p.read_text().split("\n")]
+    return tuple(row for row in rows if row and not row.startswith("#"))
 
 
 _WORD = re.compile(r"[A-Za-z][a-z]{2,}")

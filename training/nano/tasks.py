@@ -63,7 +63,7 @@ class Maker:
             kinds.setdefault(kind.subject, []).append(kind)
         self.kinds = kinds
         self.ready: list[Doc] = []  # drawn together, handed out one by one
-        self.judge_share = 0.40  # of draws; each gives a document per line of its memory
+        self.judge_share = 0.25  # of draws; each gives about ten documents
         self.note_share = min(0.7, len(self.notes.pool) / 400)
         self.exact = False  # whether that question names a value of its line
         self.asked = ""  # the template of the question asked last
