@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from memos_cli.core.cube import State  # noqa: E402
 from memos_cli.core.nano import sentences  # noqa: E402
 from memos_cli.core.rejected import plain  # noqa: E402
 from memos_cli.ops.chat import Conversation, Options  # noqa: E402
@@ -54,7 +55,9 @@ class Counts:
     wanted: int = 0  # sentences to remember
     kept: int = 0  # of them, remembered
     added: int = 0  # memories made
+    proposed: int = 0  # that wait for review instead
     wrong: list[str] = field(default_factory=list)  # memories that should not be
+    waiting: int = 0  # of them, proposed
     missed: list[str] = field(default_factory=list)
     same: int = 0  # sentences that say what is known
     found: int = 0  # of them, told to be known
@@ -72,7 +75,7 @@ class Counts:
             "turns": self.turns,
             "precision": right / self.added if self.added else 1.0,
             "recall": self.kept / self.wanted if self.wanted else 1.0,
-            "added": self.added, "wrong": len(self.wrong), "wanted": self.wanted, "kept": self.kept,
+            "added": self.added, "proposed": self.proposed, "wrong": len(self.wrong), "wanted": self.wanted, "kept": self.kept, "waiting": self.waiting,
             "restated": self.same, "restated_found": self.found,
             "changes": self.changes, "changes_right": self.replaced, "changes_wrong": len(self.false_changes),
         }  # fmt: skip
@@ -117,13 +120,17 @@ def _count(counts: Counts, record: dict[str, Any], reply: Reply, texts: dict[str
     counts.turns += 1
     counts.wanted += len(keep)
     counts.same += len(same)
-    counts.added += len(reply.learnt)
+    new = [cube for cube in reply.learnt if cube.state is State.ACTIVATED]
+    counts.added += len(new)
+    counts.proposed += len(reply.learnt) - len(new)
     may = {plain(text) for text in (*keep, *record.get("may", []))}
-    learnt = {plain(s) for cube in reply.learnt for s in (cube.text, *sentences(cube.text))}
-    for cube in reply.learnt:
+    learnt = {plain(s) for cube in new for s in (cube.text, *sentences(cube.text))}
+    for cube in new:
         if not {plain(s) for s in sentences(cube.text)} <= may and plain(cube.text) not in may:
             counts.wrong.append(f"{at}: {cube.text}")
+    waits = {plain(cube.text) for cube in reply.learnt if cube not in new}
     for text in keep:
+        counts.waiting += plain(text) in waits
         if plain(text) in learnt:
             counts.kept += 1
         else:
@@ -133,9 +140,7 @@ def _count(counts: Counts, record: dict[str, Any], reply: Reply, texts: dict[str
     expected = record.get("replace", {})
     counts.changes += len(expected)
     done = {
-        (plain(cube.text), plain(texts.get(old, "")))
-        for cube in reply.learnt
-        for old in cube.supersedes
+        (plain(cube.text), plain(texts.get(old, ""))) for cube in new for old in cube.supersedes
     }
     due = {(plain(new), plain(old)) for new, old in expected.items()}
     counts.replaced += len(done & due)
@@ -169,12 +174,12 @@ def main() -> None:
     seconds = time.process_time() - started
     for split, kinds in found.items():
         print(
-            f"\n| {split} | turns | added | wrong | wanted | kept | restated, found | changes, right | wrong |"
+            f"\n| {split} | turns | added | wrong | proposed | wanted | kept | restated, found | changes, right | wrong |"
         )
-        print("|---|---|---|---|---|---|---|---|---|")
+        print("|---|---|---|---|---|---|---|---|---|---|")
         for kind in sorted(kinds, key=lambda name: (name == "all", name)):
             t = kinds[kind].table()
-            print(f"| {kind} | {t['turns']} | {t['added']} | {t['wrong']} | {t['wanted']} | {t['kept']} | "
+            print(f"| {kind} | {t['turns']} | {t['added']} | {t['wrong']} | {t['proposed']} | {t['wanted']} | {t['kept']} | "
                   f"{t['restated']}, {t['restated_found']} | {t['changes']}, {t['changes_right']} | {t['changes_wrong']} |")  # fmt: skip
         every = kinds["all"]
         print(f"precision {every.table()['precision']:.3f}, recall {every.table()['recall']:.3f}")

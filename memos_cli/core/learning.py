@@ -141,6 +141,12 @@ def certain(message: str) -> tuple[str, ...]:
     return tuple(s for s in statements(message) if _is_certain(_told(s)))
 
 
+def stands(sentence: str) -> bool:
+    """Whether a sentence asks for something from now on, or is a name with a number ("pin: 4471")."""
+    told = _told(sentence)
+    return bool(_STANDING.search(told)) or _is_entry(told)
+
+
 def is_clause(sentence: str) -> bool:
     """Whether a sentence has a verb that tells, or speaks of the person."""
     return bool(_VERB.search(sentence) or _OWN.search(sentence))
@@ -191,8 +197,12 @@ def _is_certain(told: str) -> bool:
     if _OWN.search(told) or _STANDING.search(told):
         return True
     if not _VERB.search(told):
-        return bool(re.search(r"\w: \S.*\d", told))
+        return _is_entry(told)
     if _CERTAIN.search(told) or _DEFINITE.match(told):
         return True
     named = _NAMED.match(told)
     return named is not None and told.split(maxsplit=1)[0].lower() not in FUNCTION_WORDS
+
+
+def _is_entry(told: str) -> bool:
+    return bool(re.search(r"\w: \S.*\d", told))

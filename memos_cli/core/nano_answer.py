@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SAYS: Final = nano.QUOTE.strip()
 MAX_REPLY_TOKENS: Final = 24
 WORTH: Final = 1.5  # log-odds from which on a sentence is remembered
+DENIED: Final = 3.0  # and the other way: from which on a person decides, whatever rules say
 
 
 class Complete(Protocol):

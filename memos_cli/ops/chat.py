@@ -271,7 +271,8 @@ class Conversation:
             if isinstance(found, Known):
                 known.append(found)
             else:
-                lessons.append(found)
+                doubtful = self._voice.doubts(sentence, watch.should_stop)
+                lessons.append(replace(found, doubtful=doubtful))
         return tuple(lessons), tuple(known)
 
     def _twins(self, sentence: str) -> Iterator[Cube]:
@@ -295,8 +296,10 @@ class Conversation:
         with change(self.ws, "chat", f"{name}: {subject_line(said[0].text)}") as tx:
             stored = append(tx, stored, said) if self.options.save else _grown(stored, said)
             learnt = tuple(self._fresh(tx.read(REJECTED), lessons, source))
-            if self.options.capture is Capture.AUTO:
-                learnt = tuple(learn.supersede(tx, cube) for cube in learnt)
+            learnt = tuple(
+                learn.supersede(tx, cube) if cube.state is State.ACTIVATED else cube
+                for cube in learnt
+            )
             for cube in learnt:
                 tx.write(path_of(cube), codec.render(cube))
             if not self.options.save and learnt:  # a message outlives the chat, and all may read it
@@ -317,7 +320,7 @@ class Conversation:
                 text=clean_text(lesson.text),
                 created=self.ws.now().replace(microsecond=0),
                 kind=learning.kind_of(lesson.text),
-                state=State.GENERATED if review else State.ACTIVATED,
+                state=State.GENERATED if review or lesson.doubtful else State.ACTIVATED,
                 author=self.ws.actor,
                 source=source,
                 namespace=NAMESPACE,

@@ -123,6 +123,11 @@ class GeneralVoice:
             found += self._propose(piece, should_stop)
         return tuple(found)
 
+    def doubts(self, sentence: str, should_stop: Callable[[], bool]) -> bool:
+        """See Voice. It said that it would remember it."""
+        del sentence, should_stop
+        return False
+
     def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
         """See Voice. The grammar allows nothing but the three words."""
         done = self._engine.complete(

@@ -41,10 +41,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A statement to add, and the memories that it replaces."""
+    """A statement to add, and the memories that it replaces; a doubtful one waits for a person."""
 
     text: str
     replaces: tuple[Cube, ...] = ()
+    doubtful: bool = False
 
 
 def compare(

@@ -84,6 +84,16 @@ class NanoVoice:
         except _StoppedError:
             return ()
 
+    def doubts(self, sentence: str, should_stop: Callable[[], bool]) -> bool:
+        """See Voice. A wish from now on and "pin: 4471" it knows too little of to doubt them."""
+        self._should_stop = should_stop
+        if learning.stands(sentence):
+            return False
+        try:
+            return nano_answer.worth(self._complete, sentence) < -nano_answer.DENIED
+        except _StoppedError:
+            return False
+
     def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
         """See Voice."""
         self._should_stop = should_stop

@@ -170,6 +170,11 @@ class ServerVoice:
         said = self._ask(_SENTENCES, turns, 256, should_stop)
         return nano.parse_extract("\n".join(_listed(said)), message)
 
+    def doubts(self, sentence: str, should_stop: Callable[[], bool]) -> bool:
+        """See Voice. It said that it would remember it."""
+        del sentence, should_stop
+        return False
+
     def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
         """See Voice."""
         if should_stop():

@@ -126,6 +126,10 @@ class Voice(Protocol):
         """Sentences of `message` that the model would remember."""
         ...
 
+    def doubts(self, sentence: str, should_stop: Callable[[], bool]) -> bool:
+        """Whether the model is sure that a sentence to remember is of the moment only."""
+        ...
+
     def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
         """One of `nano.RELATIONS`: how the newer of two memories relates to the older."""
         ...

@@ -39,12 +39,13 @@ def test_what_is_learnt_of_three_hundred_turns() -> None:
         every = kinds["all"]
         rates = every.table()
         if split.startswith("other"):
-            assert rates["precision"] >= 0.78, (split, every.wrong)
+            assert rates["precision"] >= 0.88, (split, every.wrong)
             assert rates["recall"] >= 0.88, (split, every.missed)
             assert len(every.false_changes) <= 3, (split, every.false_changes)
             continue
         assert rates["precision"] >= 0.96, (split, every.wrong)
-        assert rates["recall"] >= 0.95, (split, every.missed)
+        assert rates["recall"] >= 0.88, (split, every.missed)
+        assert every.kept + every.waiting >= 0.95 * every.wanted, (split, every.missed)
         assert every.false_changes == []
         assert every.found >= 0.7 * every.same
         assert every.replaced >= 0.5 * every.changes, (split, every.missed_changes)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from memos_cli.core import codec
+from memos_cli.core.cube import State
 from memos_cli.core.errors import NothingFoundError, UsageError
 from memos_cli.core.session import parse
 from memos_cli.ops.chat import Capture, Conversation, Options
@@ -34,6 +35,7 @@ class FakeVoice:
     asked: list[Asked] = field(default_factory=list)
     interrupted: bool = False
     relation: str = "unrelated"
+    doubted: tuple[str, ...] = ()
 
     def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
         """Give the next answer."""
@@ -49,6 +51,11 @@ class FakeVoice:
         assert message
         assert not should_stop()
         return self.proposals
+
+    def doubts(self, sentence: str, should_stop: Callable[[], bool]) -> bool:
+        """Doubt what was to be doubted."""
+        assert not should_stop()
+        return sentence in self.doubted
 
     def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
         """Give the relation."""
@@ -136,6 +143,21 @@ def test_the_same_is_not_added_twice_nor_after_a_rejection(ws: Workspace, memos:
     ws.refresh()
     voice.proposals = ("I like strong tea!",)
     assert talk(ws, voice, k=0).say("I like strong tea!").learnt == ()
+
+
+def test_what_the_model_doubts_waits_for_review_and_replaces_nothing(ws: Workspace) -> None:
+    (desk,) = (
+        talk(ws, FakeVoice(proposals=("My desk is in room 214.",)))
+        .say("My desk is in room 214.")
+        .learnt
+    )
+    said = ("My desk is in room 305.", "I like strong tea.")
+    voice = FakeVoice(proposals=said, doubted=said[:1])
+    waits, sure = talk(ws, voice).say(" ".join(said)).learnt
+    assert (waits.text, waits.state) == (said[0], State.GENERATED)
+    assert (sure.text, sure.state) == (said[1], State.ACTIVATED)
+    assert waits.supersedes == (desk.id,)
+    assert not ws.load(desk.id)[1].superseded_by
 
 
 def test_review_proposes_and_off_learns_nothing(ws: Workspace) -> None:

@@ -224,7 +224,10 @@ def draw(maker: Maker, max_lines: int) -> Doc:
     rng = maker.rng
     if maker.ready:
         return maker.ready.pop()
-    roll, noted = rng.random(), bool(maker.notes.pool) and rng.random() < maker.note_share
+    noted = bool(maker.notes.pool) and rng.random() < maker.note_share
+    if rng.random() < maker.relations:
+        return related(maker, noted=noted)
+    roll = rng.random()
     if roll < 0.13:
         return extract_doc(maker)
     if roll < 0.7:

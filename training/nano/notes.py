@@ -288,25 +288,26 @@ class Notes:
             return self._written()
         rng = self.rng
         while True:
-            record, other = self.draw(2)
+            ((record, rival),) = self._rivals(1)
             old = rng.choice(record.notes)
             roll = rng.random()
-            if roll < 0.33 and len(record.notes) > 1:
+            if roll < 0.3 and len(record.notes) > 1:
                 new = rng.choice([n for n in record.notes if n != old])
                 label = "duplicate"
-            elif roll < 0.66 and record.later:
+            elif roll < 0.58 and record.later:
                 new, label = rng.choice(record.later), "contradicts"
                 if rng.random() < 0.25 and not re.search(
                     r"\b(no longer|now|moved|switched|instead|changed|new|anymore|any more|swapped)\b",
                     new,
                 ):
                     old, new = new, old
-            elif record.beside and roll < 0.92:
+            elif record.beside and roll < 0.74:
                 new, label = rng.choice(record.beside), "unrelated"
                 if rng.random() < 0.4:
                     old, new = new, old
-            else:
-                new, label = rng.choice(other.notes), "unrelated"
+            else:  # a change of something else is no change of this
+                other = rival if rng.random() < 0.7 else self.draw()[0]
+                new, label = rng.choice(other.later or other.notes), "unrelated"
             return said(old, rng), said(new, rng), label
 
     def _written(self) -> tuple[str, str, str]:
