@@ -42,7 +42,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> tokenizer.Encoder:
 
 
 def drawn(encoder: tokenizer.Encoder, *, taught: bool) -> Any:
-    shape = batches.Shape(rows=12, lines=4, taught=taught)
+    shape = batches.Shape(rows=80 if taught else 12, lines=4, taught=taught)
     return next(iter(batches.Stream(SENTENCES, encoder, shape, seed=3)))
 
 

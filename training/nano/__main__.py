@@ -50,7 +50,6 @@ def arguments() -> argparse.Namespace:
     p.add_argument("--long", type=float, default=0.0, help="share of steps with rows of 512")
     p.add_argument("--lines", type=int, default=8, help="most memory lines in rows of 256")
     p.add_argument("--copies", type=float, default=0.0, help="share of rows of repeated tokens")
-    p.add_argument("--relations", type=float, default=0.0, help="draws beside the usual mix")
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--threads", type=int, default=1)
     p.add_argument("--rows", type=int, default=20, help="rows of 256 tokens a step")
@@ -87,8 +86,7 @@ def main() -> None:
         muon.buffers = state["muon"]
         used, step, tokens = state["used"], state["step"], state["tokens"]
     taught = of_teacher(args)
-    with_teacher = taught is not None
-    shape = Shape(args.rows, args.lines, args.copies, args.long, with_teacher, args.relations)
+    shape = Shape(args.rows, args.lines, args.copies, args.long, taught=taught is not None)
     batches = stream(args, encoder, sentences, shape, step)
     known = model.embed.weight[:, -model.c.semantic :].abs().amax(1).detach() > 0
 

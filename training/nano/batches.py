@@ -63,17 +63,13 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Shape:
-    """Of a batch: rows of 256 tokens, most lines in them, shares of copies and of rows of 512.
-
-    `relations` is the share of documents drawn that ask how two memories relate, beside the usual.
-    """
+    """Of a batch: rows of 256 tokens, most lines in them, shares of copies and of rows of 512."""
 
     rows: int = 20
     lines: int = 8
     copies: float = 0.0
     long: float = 0.0
     taught: bool = False
-    relations: float = 0.0
 
 
 class Row:
@@ -275,7 +271,6 @@ class Stream(IterableDataset[Batch]):
         seed = self.seed * 1_009 + (worker.id if worker else 0)
         maker, shape = Maker(random.Random(seed), self.sentences), self.shape
         maker.notes.taught = shape.taught
-        maker.relations = shape.relations
         short = Loader(
             maker,
             self.encoder,

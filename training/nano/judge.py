@@ -225,8 +225,6 @@ def draw(maker: Maker, max_lines: int) -> Doc:
     if maker.ready:
         return maker.ready.pop()
     noted = bool(maker.notes.pool) and rng.random() < maker.note_share
-    if rng.random() < maker.relations:
-        return related(maker, noted=noted)
     roll = rng.random()
     if roll < 0.13:
         return extract_doc(maker)

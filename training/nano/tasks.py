@@ -63,7 +63,6 @@ class Maker:
             kinds.setdefault(kind.subject, []).append(kind)
         self.kinds = kinds
         self.ready: list[Doc] = []  # drawn together, handed out one by one
-        self.relations = 0.0  # share of draws that ask how two memories relate, beside the usual
         self.judge_share = 0.25  # of draws; each gives about ten documents
         self.note_share = min(0.7, len(self.notes.pool) / 400)
         self.exact = False  # whether that question names a value of its line
