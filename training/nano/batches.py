@@ -131,8 +131,12 @@ def encode(doc: Doc, encoder: Encoder) -> tuple[list[list[int]], list[Branch]]:
         prompt = encoder.parts(parts[cut:])
         decision = None
         if ask is not None:
-            replies = {0: (nano.QUOTE, nano.UNKNOWN), 1: nano.RELATIONS, 4: (question, nano.NONE)}
-            tokens = tuple(encoder.text(r)[0] for r in replies[ask[1]])
+            replies = {
+                teacher.ANSWERS: (nano.QUOTE, nano.UNKNOWN),
+                teacher.RELATES: nano.RELATIONS,
+                teacher.WORTH: (question, nano.NONE),
+            }[ask[1]]
+            tokens = tuple(encoder.text(r)[0] for r in replies)
             hard = 0.0 if kind == judge.UNSURE else HARD
             decision = Decision(len(prompt) - 1, tokens, ask[0], ask[1], hard)
         branches.append((prompt + answer, len(answer), decision))

