@@ -3,7 +3,8 @@
 `python bench/capture.py` replays `tests/data/capture_chat.jsonl` in fresh vaults, one for each
 split, prints a table and writes `bench/results/capture.json`; `--wrong` lists what went wrong. The
 rules were tuned on `dev` alone, and `held` has their author; `other1` and `other2` (two persons, 300
-turns in `capture_chat_other.jsonl`) were written by someone else, and nothing was tuned on them.
+turns in `capture_chat_other.jsonl`) were written by someone else, and no rule was tuned on them.
+How sure the model must be to doubt a sentence was chosen after counting on all four.
 """
 
 # ruff: noqa: E501
