@@ -55,10 +55,10 @@ class Counts:
     turns: int = 0
     wanted: int = 0  # sentences to remember
     kept: int = 0  # of them, remembered
+    waiting: int = 0  # of them, proposed
     added: int = 0  # memories made
     proposed: int = 0  # that wait for review instead
     wrong: list[str] = field(default_factory=list)  # memories that should not be
-    waiting: int = 0  # of them, proposed
     missed: list[str] = field(default_factory=list)
     same: int = 0  # sentences that say what is known
     found: int = 0  # of them, told to be known
@@ -129,7 +129,7 @@ def _count(counts: Counts, record: dict[str, Any], reply: Reply, texts: dict[str
     for cube in new:
         if not {plain(s) for s in sentences(cube.text)} <= may and plain(cube.text) not in may:
             counts.wrong.append(f"{at}: {cube.text}")
-    waits = {plain(cube.text) for cube in reply.learnt if cube not in new}
+    waits = {plain(cube.text) for cube in reply.learnt if cube.state is State.GENERATED}
     for text in keep:
         counts.waiting += plain(text) in waits
         if plain(text) in learnt:

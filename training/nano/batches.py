@@ -5,23 +5,22 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
 from memos_cli.core import nano
 from training.nano import judge, teacher
-from training.nano.tasks import Maker
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator
 
-    from training.nano.tasks import Doc
+    from training.nano.tasks import Doc, Maker
     from training.nano.tokenizer import Encoder
 
 JUDGED = 3  # tokens of a reply that are trained where only the choice matters
@@ -114,12 +113,17 @@ class Row:
 Branch = tuple[list[int], int, Decision | None]
 
 
-def encode(doc: Doc, encoder: Encoder) -> tuple[list[list[int]], list[Branch]]:
-    """The shared segments (header, then lines) and the branches: tokens, targets, decision."""
+def encode(
+    doc: Doc, encoder: Encoder, *, taught: bool = False
+) -> tuple[list[list[int]], list[Branch]]:
+    """The shared segments (header, then lines) and the branches: tokens, targets, decision.
+
+    Decisions are made out only where a teacher is asked.
+    """
     end = encoder.ids[nano.END]
     shared: list[list[int]] = []
     branches: list[Branch] = []
-    asked = teacher.pairs_of(doc)
+    asked = teacher.pairs_of(doc) if taught else [None] * len(doc.branches)
     for (question, reply, kind), ask in zip(doc.branches, asked, strict=True):
         parts = doc.prompt(question)
         cut = next(i for i in range(2, len(parts)) if parts[i].special)
@@ -143,9 +147,9 @@ def encode(doc: Doc, encoder: Encoder) -> tuple[list[list[int]], list[Branch]]:
     return shared, branches
 
 
-def place(row: Row, doc: Doc, encoder: Encoder, number: int) -> bool:
+def place(row: Row, doc: Doc, encoder: Encoder, number: int, *, taught: bool = False) -> bool:
     """Put a document into a row, as many branches as fit; False if not even one does."""
-    shared, branches = encode(doc, encoder)
+    shared, branches = encode(doc, encoder, taught=taught)
     size = sum(map(len, shared))
     if not branches or size + len(branches[0][0]) > row.room():
         return False
@@ -196,7 +200,7 @@ class Loader:
                 if self.waiting and misses == 0
                 else judge.draw(self.maker, self.max_lines)
             )
-            if place(row, doc, self.encoder, number):
+            if place(row, doc, self.encoder, number, taught=self.taught):
                 number += 1
             else:
                 misses += 1
@@ -211,7 +215,6 @@ class Loader:
         b, t = np.nonzero(packed[:, FLAGS] & TARGET)
         at, weight = b * self.length + t - 1, np.ones(len(b), np.float32)
         found = [(i * self.length + d.at, d) for i, r in enumerate(rows) for d in r.decisions]
-        found = found if self.taught else []
         decided = np.searchsorted(at, [place for place, _ in found])
         weight[decided] = [d.hard for _, d in found]
         tokens = np.zeros((len(found), 3), np.int64)
@@ -271,9 +274,7 @@ class Stream(IterableDataset[Batch]):
 
     def __iter__(self) -> Iterator[Batch]:
         """Draw for ever."""
-        worker = get_worker_info()
-        seed = self.seed * 1_009 + (worker.id if worker else 0)
-        maker, shape = Maker(random.Random(seed), self.sentences), self.shape
+        maker, shape = teacher.maker_here(self.sentences, self.seed), self.shape
         maker.notes.taught = shape.taught
         short = Loader(
             maker,

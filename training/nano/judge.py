@@ -40,7 +40,6 @@ def _say(maker: Maker, template: str, fact: F.Fact) -> str:
 def relate_doc(maker: Maker) -> Doc:
     """Two memories and how the newer relates to the older."""
     rng, values = maker.rng, maker.values
-    question = "How does the second relate to the first?"
     roll = rng.random()
     label, a, b = "unrelated", "", ""
     while not a:
@@ -67,7 +66,13 @@ def relate_doc(maker: Maker) -> Doc:
                 b = _say(maker, pair[0] if rng.random() < 0.4 else pair[1], other)
         else:
             b = _twin(maker, fact, pair) or _unrelated(maker, kind, fact)
-    return Doc("relate", [a, b], [(question, label, label)])
+    return _relation(a, b, label, label)
+
+
+def _relation(older: str, newer: str, label: str, kind: str) -> Doc:
+    return Doc(
+        "relate", [older, newer], [("How does the second relate to the first?", label, kind)]
+    )
 
 
 def _twin(maker: Maker, fact: F.Fact, pair: tuple[str, str]) -> str:
@@ -200,10 +205,9 @@ def related(maker: Maker, *, noted: bool) -> Doc:
     if not noted:
         return relate_doc(maker)
     if maker.notes.taught and maker.rng.random() < 0.3:
-        asked = "How does the second relate to the first?"
-        return Doc("relate", [*maker.notes.kindred()], [(asked, nano.UNRELATED, UNSURE)])
+        return _relation(*maker.notes.kindred(), nano.UNRELATED, UNSURE)
     old, new, label = maker.notes.pair()
-    return Doc("relate", [old, new], [("How does the second relate to the first?", label, label)])
+    return _relation(old, new, label, label)
 
 
 def judged(maker: Maker, *, noted: bool) -> list[Doc]:

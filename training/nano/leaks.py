@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from memos_cli.backends.embed import StaticEmbedder
 from training.nano import notes
 from training.nano.values import DATA, Values
 
@@ -28,11 +27,6 @@ if TYPE_CHECKING:
 
 TEXT, ASK, NOTE, PAIR = 0.86, 0.9, 0.62, 0.8
 TESTS = Path(__file__).parents[2] / "tests" / "data"
-
-
-@cache
-def _embedder() -> StaticEmbedder:
-    return StaticEmbedder.load()
 
 
 def _rows(name: str) -> list[dict[str, object]]:
@@ -52,7 +46,7 @@ def _evaluation() -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.
     for name in ("nano_relate.jsonl", "relation_pairs.jsonl"):
         for item in _rows(name):
             memories |= {str(item["older"]), str(item["newer"])}
-    vectors = [_embedder().embed(sorted(texts)) for texts in (memories, asked, turns)]
+    vectors = [notes.embedder().embed(sorted(texts)) for texts in (memories, asked, turns)]
     return vectors[0], vectors[1], vectors[2]
 
 
@@ -66,7 +60,7 @@ def _filler(text: str) -> Callable[[str], str]:
 
 
 def _nearest(texts: Iterable[str], there: NDArray[np.float32]) -> float:
-    return float((_embedder().embed(list(texts)) @ there.T).max())
+    return float((notes.embedder().embed(list(texts)) @ there.T).max())
 
 
 def record_leaks(record: notes.Record) -> bool:
@@ -81,7 +75,7 @@ def pair_leaks(older: str, newer: str) -> bool:
     """Whether both texts are near to those of one evaluation pair, or one is to a memory."""
     memories, _, _ = _evaluation()
     fill = _filler(older)
-    a, b = _embedder().embed([fill(older), fill(newer)])
+    a, b = notes.embedder().embed([fill(older), fill(newer)])
     first, second = _pairs()
     both = max(np.minimum(first @ a, second @ b).max(), np.minimum(first @ b, second @ a).max())
     return bool(both > PAIR or max((memories @ a).max(), (memories @ b).max()) > TEXT)
@@ -91,7 +85,7 @@ def pair_leaks(older: str, newer: str) -> bool:
 def _pairs() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     items = _rows("nano_relate.jsonl") + _rows("relation_pairs.jsonl")
     older, newer = ([str(item[side]) for item in items] for side in ("older", "newer"))
-    return _embedder().embed(older), _embedder().embed(newer)
+    return notes.embedder().embed(older), notes.embedder().embed(newer)
 
 
 def remark_leaks(line: str) -> bool:
@@ -110,7 +104,7 @@ def kept(path: Path) -> tuple[str, list[str]]:
     rows = text.strip().split("\n")
     written = [row for row in rows if row.strip() and not row.startswith("#")]
     if path.name.startswith("pairs"):
-        out = [row for row in written if pair_leaks(*row[2:].split(" | "))]
+        out = [row for row in written if pair_leaks(*notes.pair_of(row)[:2])]
     else:
         out = [row for row in written if remark_leaks(row)]
     return "\n".join(row for row in rows if row not in out) + "\n", out

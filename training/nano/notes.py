@@ -81,15 +81,15 @@ def record_of(block: str) -> Record | None:
 @cache
 def pairs() -> tuple[tuple[str, str, str], ...]:
     """The rows of `data/pairs*.txt`: older, newer, how they relate. Raises ValueError for another."""
-    found = []
-    for path in sorted(DATA.glob("pairs*.txt")):
-        for row in path.read_text().split("\n"):
-            if row.strip() and not row.startswith("#"):
-                older, newer = row[2:].split(" | ")
-                if row[1] != " ":
-                    raise ValueError(row)
-                found.append((older.strip(), newer.strip(), _LABELS[row[0]]))
-    return tuple(found)
+    return tuple(pair_of(row) for row in style.lines("pairs*.txt"))
+
+
+def pair_of(row: str) -> tuple[str, str, str]:
+    """Older, newer and how they relate, of a row of `data/pairs*.txt`."""
+    older, newer = row[2:].split(" | ")
+    if row[1] != " ":
+        raise ValueError(row)
+    return older.strip(), newer.strip(), _LABELS[row[0]]
 
 
 def filler(values: Values) -> Callable[[str], str]:
@@ -133,7 +133,8 @@ def said(text: str, rng: random.Random) -> str:
 
 
 @cache
-def _embedder() -> StaticEmbedder:
+def embedder() -> StaticEmbedder:
+    """The shipped one, read once."""
     return StaticEmbedder.load()
 
 
@@ -144,7 +145,7 @@ def rivals(*, held: bool) -> np.ndarray:
     Those nearer than `SAME` are passed over, for they may answer the same questions.
     """
     texts = [" ".join((*r.notes[:2], *r.asks[:3])) for r in records() if r.held == held]
-    vectors = _embedder().embed([_SLOT.sub("", text) for text in texts])
+    vectors = embedder().embed([_SLOT.sub("", text) for text in texts])
     found = []
     for start in range(0, len(texts), 512):
         near = vectors[start : start + 512] @ vectors.T
@@ -169,7 +170,7 @@ def _with_akin(text: str, rng: random.Random, share: float, least: float) -> str
         near = []
         if word.isalpha() and word.islower() and rng.random() < share:
             apart = word in nano_words.FUNCTION_WORDS or nano_words.stem(word) in nano_words.PERSONS
-            near = [] if apart else [w for w, c in _embedder().akin(word) if c > least]
+            near = [] if apart else [w for w, c in embedder().akin(word) if c > least]
         words.append(rng.choice(near) if near else word)
     return " ".join(words)
 

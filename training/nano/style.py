@@ -71,16 +71,17 @@ PASTE = (
 @cache
 def asides() -> tuple[str, ...]:
     """The lines of `data/asides*.txt`: what is not worth remembering, with slots."""
-    return _lines("asides*.txt")
+    return lines("asides*.txt")
 
 
 @cache
 def keeps() -> tuple[str, ...]:
     """The lines of `data/keeps.txt`: what is, though it is said in passing; with slots."""
-    return _lines("keeps.txt")
+    return lines("keeps.txt")
 
 
-def _lines(pattern: str) -> tuple[str, ...]:
+def lines(pattern: str) -> tuple[str, ...]:
+    """The rows of files of `data`, without empty ones and notes (`#`)."""
     rows = [row.strip() for p in sorted(DATA.glob(pattern)) for row in p.read_text().split("\n")]
     return tuple(row for row in rows if row and not row.startswith("#"))
 

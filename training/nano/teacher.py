@@ -17,6 +17,7 @@ import argparse
 import random
 import time
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,7 @@ class CrossEncoder(nn.Module):
 
 
 def pretrained(work: Path) -> CrossEncoder:
-    """MiniLM with a new head."""
+    """MiniLM with a new head; `minilm.pt` may be brought to a machine that has no package index."""
     kept = work / "minilm.pt"
     model = CrossEncoder()
     if not kept.exists():
@@ -135,6 +136,12 @@ def pairs_of(doc: Doc) -> list[tuple[Pair, int, int] | None]:
     return found
 
 
+def maker_here(sentences: list[str], seed: int, *, held: bool = False) -> Maker:
+    """A maker with chances of its own in each process that draws."""
+    worker = get_worker_info()
+    return Maker(random.Random(seed * 1_009 + (worker.id if worker else 0)), sentences, held=held)
+
+
 def _stream(maker: Maker, task: int) -> Iterator[tuple[Pair, int, int]]:
     """What one task has to judge, without end."""
     while True:
@@ -157,37 +164,39 @@ class Pairs(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
         """Draw for ever."""
-        worker = get_worker_info()
-        rng = random.Random(self.seed * 1_009 + (worker.id if worker else 0))
-        maker = Maker(rng, self.sentences, held=self.held)
+        maker = maker_here(self.sentences, self.seed, held=self.held)
         streams = [_stream(maker, task) for task in (ANSWERS, RELATES, WORTH)]
         while True:
-            now = [next(s) for s in rng.choices(streams, MIX, k=self.size)]
+            now = [next(s) for s in maker.rng.choices(streams, MIX, k=self.size)]
             texts, tasks, labels = zip(*now, strict=True)
             yield encoded(texts), torch.tensor(tasks), torch.tensor(labels)
 
 
+def _apart(logits: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """The one output of each pair, (n,), and those of the relations, (n, 3)."""
+    return logits.gather(1, outputs[:, None])[:, 0], logits[:, RELATES : RELATES + 3]
+
+
 def loss_of(logits: Tensor, tasks: Tensor, labels: Tensor) -> Tensor:
     """The mean loss of a batch, each pair by the outputs of its task."""
-    three = tasks == RELATES
-    relation = F.cross_entropy(logits[:, 1:4], labels.clamp(max=2), reduction="none")
-    one = logits.gather(1, tasks[:, None])[:, 0]
+    one, three = _apart(logits, tasks)
+    relation = F.cross_entropy(three, labels, reduction="none")
     yes = F.binary_cross_entropy_with_logits(one, labels.float().clamp(max=1), reduction="none")
-    return torch.where(three, relation, yes).mean()
+    return torch.where(tasks == RELATES, relation, yes).mean()
 
 
 def right_of(logits: Tensor, tasks: Tensor, labels: Tensor) -> Tensor:
     """Whether each pair of a batch was judged right."""
-    one = (logits.gather(1, tasks[:, None])[:, 0] > 0).long()
-    return torch.where(tasks == RELATES, logits[:, 1:4].argmax(1), one) == labels
+    one, three = _apart(logits, tasks)
+    return torch.where(tasks == RELATES, three.argmax(1), (one > 0).long()) == labels
 
 
 def chances(model: CrossEncoder, texts: Tensor, outputs: Tensor) -> Tensor:
     """(m, 3): how likely each of the replies that are open to a decision is, by the teacher."""
-    logits = model(*texts.long()).float()
-    yes = logits.gather(1, outputs[:, None])[:, 0].sigmoid()
+    one, three = _apart(model(*texts.long()).float(), outputs)
+    yes = one.sigmoid()
     two = torch.stack((yes, 1 - yes, torch.zeros_like(yes)), 1)
-    return torch.where(outputs[:, None] == RELATES, logits[:, 1:4].softmax(1), two)
+    return torch.where(outputs[:, None] == RELATES, three.softmax(1), two)
 
 
 @torch.no_grad()
@@ -195,9 +204,7 @@ def checked(model: CrossEncoder, sentences: list[str], device: str, batches: int
     """Shares of right judgements on held-out documents, by task."""
     model.eval()
     rows: dict[int, list[float]] = {ANSWERS: [], RELATES: [], WORTH: []}
-    for number, (texts, tasks, labels) in enumerate(Pairs(sentences, 512, 5, held=True)):
-        if number == batches:
-            break
+    for texts, tasks, labels in islice(Pairs(sentences, 512, 5, held=True), batches):
         logits = model(*texts.to(device).long()).cpu()
         right = right_of(logits, tasks, labels)
         for task in rows:
