@@ -25,7 +25,7 @@ from memos_cli.backends.llama import Engine  # noqa: E402
 from memos_cli.core import nano, nano_answer  # noqa: E402
 from memos_cli.core.prompt import Completion, Turn  # noqa: E402
 from memos_cli.ops.embedder import shipped_embedder  # noqa: E402
-from memos_cli.ops.nanovoice import alike_by  # noqa: E402
+from memos_cli.ops.nanovoice import Words  # noqa: E402
 from training.nano import judge, style  # noqa: E402
 from training.nano.tasks import Maker  # noqa: E402
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from memos_cli.core.prompt import Part
 
-ALIKE = alike_by(shipped_embedder([]))
 DATA = ROOT / "tests" / "data"
 MOST = 32  # memories in a prompt
 
@@ -44,6 +43,7 @@ class Asker:
 
     def __init__(self, path: Path) -> None:
         self.engine = Engine.load(path, n_ctx=1024, threads=1)
+        self.words = Words(shipped_embedder([]), self.engine)
         self.calls = self.prompt_tokens = self.decoded = 0
 
     def __call__(self, parts: Sequence[Part], grammar: str, max_tokens: int) -> Completion:
@@ -87,7 +87,7 @@ def questions(asker: Asker, split: str, table: Table, wrong: list[str]) -> None:
         if item["split"] != split:
             continue
         lines = [nano.MemoryLine(t, f"{i:03}") for i, t in enumerate(item["memories"])]
-        reply = nano_answer.answer(lines, (Turn("user", item["question"]),), asker, ALIKE)
+        reply = nano_answer.answer(lines, (Turn("user", item["question"]),), asker, asker.words)
         right = accepted(item, reply.text)
         table.add(f"{split}: {item['category']}", right=right)
         table.add(f"{split}: all", right=right)
@@ -103,7 +103,7 @@ def generated(asker: Asker, table: Table, n: int, cache: Path) -> None:
         doc = maker.answer_doc(size, 3)
         lines = [nano.MemoryLine(t, f"{k:03}") for k, t in enumerate(doc.lines)]
         for question, reply, kind in doc.branches:
-            got = nano_answer.answer(lines, (Turn("user", question),), asker, ALIKE)
+            got = nano_answer.answer(lines, (Turn("user", question),), asker, asker.words)
             table.add(f"generated: {kind}", right=got.text == reply)
             if size == MOST:
                 table.add(f"generated: of {MOST} memories, all kinds", right=got.text == reply)
@@ -111,7 +111,7 @@ def generated(asker: Asker, table: Table, n: int, cache: Path) -> None:
                 copied = all(line in doc.lines for line in got.lines)
                 table.add("generated: copied exactly", right=copied)
             if kind not in ("chat",):
-                empty = nano_answer.answer((), (Turn("user", question),), asker, ALIKE)
+                empty = nano_answer.answer((), (Turn("user", question),), asker, asker.words)
                 table.add("generated: no memories, abstains", right=empty.text == nano.UNKNOWN)
 
 

@@ -147,6 +147,11 @@ def stands(sentence: str) -> bool:
     return bool(_STANDING.search(told)) or _is_entry(told)
 
 
+def asks(sentence: str) -> bool:
+    """Whether a sentence begins as a question does, mark or not."""
+    return _ASKS.match(_told(sentence)) is not None
+
+
 def is_clause(sentence: str) -> bool:
     """Whether a sentence has a verb that tells, or speaks of the person."""
     return bool(_VERB.search(sentence) or _OWN.search(sentence))
@@ -186,7 +191,7 @@ def _is_statement(sentence: str) -> bool:
         return False
     if len(told.split()) < MIN_WORDS or analysis.is_question(told) or secrets.MARK in told:
         return False
-    if _PASSING.match(told) or _NOT_TODAY.search(told) or _ASKS.match(told):
+    if _PASSING.match(told) or _NOT_TODAY.search(told) or asks(told):
         return False
     return _REQUEST.match(told) is None or _STANDING.search(told) is not None
 

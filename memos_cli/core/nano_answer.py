@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from memos_cli.core import nano, nano_words
 from memos_cli.core.prompt import Turn
 from memos_cli.core.relation import Relation, relation
+from memos_cli.core.spelling import mended
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,11 +38,15 @@ class Complete(Protocol):
         ...
 
 
-class Alike(Protocol):
-    """Cosines (-1 to 1) of a question with lines, by word vectors."""
+class Language(Protocol):
+    """What is known of words, whatever model judges the lines."""
 
-    def __call__(self, question: str, lines: Sequence[str]) -> Sequence[float]:
-        """One number a line."""
+    def alike(self, question: str, lines: Sequence[str]) -> Sequence[float]:
+        """Cosines (-1 to 1) of a question with lines, by word vectors: one number a line."""
+        ...
+
+    def rank(self, word: str) -> int | None:
+        """How common a lower-case word is, 0 for the commonest; None if it is no word."""
         ...
 
 
@@ -101,18 +106,21 @@ def answer(
     memories: Sequence[nano.MemoryLine | str],
     turns: Sequence[Turn],
     complete: Complete,
-    alike: Alike,
+    language: Language,
     policy: Policy | None = None,
 ) -> Reply:
-    """The reply to the last of `turns` from `memories` (in rank order of recall, best first)."""
+    """The reply to the last of `turns` from `memories` (in rank order of recall, best first).
+
+    Slips of the finger in the question are mended first.
+    """
     policy = policy or Policy()
-    question = nano.question_of(turns)
     lines = nano.lines_of(memories, turns)
+    question = mended(nano.question_of(turns), lines, language.rank)
     talk = small_talk(complete, question)
     if is_talk(talk, question):
         return Reply(talk)
     odds = [judge(complete, line, question) for line in lines]
-    return decide(question, lines, odds, alike(question, lines), policy)
+    return decide(question, lines, odds, language.alike(question, lines), policy)
 
 
 def is_talk(reply: str, question: str) -> bool:
@@ -121,7 +129,7 @@ def is_talk(reply: str, question: str) -> bool:
         return False
     if question.rstrip().endswith("?"):
         return reply in {nano.HELLO, nano.WHO} and len(nano_words.content(question)) <= 1
-    return True
+    return reply != nano.NOTED or not nano_words.begins_to_ask(question)
 
 
 def decide(

@@ -124,13 +124,6 @@ def _synonyms() -> dict[str, frozenset[str]]:
 SYNONYMS = _synonyms()
 """Stem to the stems that may stand for it."""
 
-PLAIN_SYNONYMS = {
-    word: tuple(other for other in row.split() if other != word and other.isalpha())
-    for row in _GROUPS.replace("\n", "|").split("|")
-    for word in row.split()
-}
-"""The same, unstemmed, for training."""
-
 _TOKEN = re.compile(r"[^\W_]+(?:['\u2019][a-z]+)?|[€$£]", re.UNICODE)
 
 
@@ -181,6 +174,18 @@ _SEVERAL = re.compile(
     r"|\b(?:what|who) are (?:my|our|the)\b|\blist\b",
     re.IGNORECASE,
 )
+
+
+_ASKS = re.compile(
+    r"(?:who|whom|whose|what|which|when|where|why|how|is|are|am|was|were|do|does|did|have|has|had"
+    r"|can|could|should|will|would)(?:'s|'re|'d)?\s+\w",
+    re.IGNORECASE,
+)
+
+
+def begins_to_ask(turn: str) -> bool:
+    """Whether a turn begins as a question does ("is my thesis about ..."), mark or not."""
+    return _ASKS.match(turn.lstrip()) is not None
 
 
 def asks_for_several(question: str) -> bool:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import analysis, learning, nano, nano_answer
 from memos_cli.core.earlier import relevance, relevant
-from memos_cli.core.prompt import Turn
+from memos_cli.core.prompt import Part, Turn
+from memos_cli.core.spelling import mended
 from memos_cli.ops.states import Line
 from memos_cli.ops.voices import MAX_PIECES, Answer, Cost
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from memos_cli.backends.llama import Engine
     from memos_cli.core.chatprompt import Note
     from memos_cli.core.cube import Cube
-    from memos_cli.core.prompt import Completion, Part
+    from memos_cli.core.prompt import Completion
     from memos_cli.ops.activation import Activation
     from memos_cli.ops.embedder import Embedder
     from memos_cli.ops.voices import Asked, Manner, Watch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MAX_NANO_TURNS: Final = 8  # of the person, those that share words with the message before others
 MAX_NANO_LINES: Final = 16  # of text handed over: those that say most of the message
 MAX_NANO_PROFILE: Final = 4  # lines of the profile: those that say most of the message
+RARE: Final = 1 << 20  # the rank of a word that is no token of its own
 SAYS: Final = "The text says: "
 
 
@@ -56,7 +58,8 @@ class NanoVoice:
         memories += [nano.MemoryLine(cube.text, cube.created.isoformat()) for cube in cubes]
         turns = _recent(asked)
         try:
-            reply = nano_answer.answer(memories, turns, self._complete, alike_by(asked.embedder))
+            language = Words(asked.embedder, self._engine)
+            reply = nano_answer.answer(memories, turns, self._complete, language)
         except _StoppedError:
             return Answer("", (), self._cost, interrupted=True)
         if reply.lines and set(reply.lines) <= {nano.clean(row) for row in handed}:
@@ -80,7 +83,8 @@ class NanoVoice:
             pieces = nano.pieces(message)[:MAX_PIECES]
             found = nano_answer.extract("\n".join(pieces), self._complete)
             # It misses many that need no judgement, and takes "a bit less formal" for a statement.
-            return (*learning.certain(message), *filter(learning.is_clause, found))
+            told = (*learning.certain(message), *filter(learning.is_clause, found))
+            return tuple(s for s in told if not learning.asks(mended(s, (), self._rank)))
         except _StoppedError:
             return ()
 
@@ -107,6 +111,11 @@ class NanoVoice:
         del turns, should_stop
         return ""
 
+    def _rank(self, word: str) -> int | None:
+        """How common a word is; the model's tokens come in that order."""
+        tokens = self._engine.tokenize([Part(f" {word}")]).tokens
+        return tokens[0] if len(tokens) == 1 else None
+
     def _complete(self, parts: Sequence[Part], grammar: str, max_tokens: int) -> Completion:
         if self._should_stop():
             raise _StoppedError
@@ -126,16 +135,27 @@ class NanoVoice:
         return done
 
 
-def alike_by(embedder: Embedder) -> nano_answer.Alike:
-    """Cosines by an embedder's vectors, whose lengths are 1."""
+class Words:
+    """What an embedder and the model's own vocabulary know of words (`nano_answer.Language`)."""
 
-    def alike(question: str, lines: Sequence[str]) -> Sequence[float]:
+    def __init__(self, embedder: Embedder, engine: Engine) -> None:
+        """Take an embedder whose vectors have length 1, and the open model."""
+        self._embedder, self._engine = embedder, engine
+
+    def alike(self, question: str, lines: Sequence[str]) -> Sequence[float]:
+        """See Language."""
         if not lines:
             return ()
-        near: Sequence[float] = (embedder.embed(lines) @ embedder.embed_query(question)).tolist()
+        asked = self._embedder.embed_query(question)
+        near: Sequence[float] = (self._embedder.embed(lines) @ asked).tolist()
         return near
 
-    return alike
+    def rank(self, word: str) -> int | None:
+        """See Language: the model's tokens come in the order of how common they are."""
+        tokens = self._engine.tokenize([Part(f" {word}")]).tokens
+        if len(tokens) == 1:
+            return tokens[0]
+        return RARE if self._embedder.akin(word) else None
 
 
 class _StoppedError(Exception):

@@ -216,10 +216,16 @@ class Scripted:
         return Completion("You", -math.log1p(math.exp(-odds)), 1)
 
 
-def blind(question: str, lines: Sequence[str]) -> Sequence[float]:
-    """Word vectors that find everything the same."""
-    assert question
-    return [0.0] * len(lines)
+class Blind:
+    """Word vectors that find everything the same; every word is one."""
+
+    def alike(self, question: str, lines: Sequence[str]) -> Sequence[float]:
+        assert question
+        return [0.0] * len(lines)
+
+    def rank(self, word: str) -> int | None:
+        assert word == word.lower()
+        return 0
 
 
 class TestPolicy:
@@ -228,7 +234,7 @@ class TestPolicy:
     def reply(self, question: str, *odds: float, talk: str = nano.UNKNOWN) -> str:
         model = Scripted(dict(zip(self.LINES, odds, strict=True)), talk)
         lines = [MemoryLine(t, f"2026-01-{i + 1:02}") for i, t in enumerate(self.LINES)]
-        return nano_answer.answer(lines, ask(question), model, blind).text
+        return nano_answer.answer(lines, ask(question), model, Blind()).text
 
     def test_quotes_the_line_that_answers(self) -> None:
         assert (
@@ -247,9 +253,14 @@ class TestPolicy:
     def test_a_question_is_never_merely_noted(self) -> None:
         assert self.reply("my cat?", -9, 9, -9, talk=nano.NOTED).startswith(nano.QUOTE)
 
+    def test_nor_is_one_without_its_mark(self) -> None:
+        talk = nano.NOTED
+        assert self.reply("is my cat called Tom", -9, 9, -9, talk=talk).startswith(nano.QUOTE)
+        assert self.reply("Isabel is my cat", -9, 9, -9, talk=talk) == nano.NOTED
+
     def test_without_memories_it_does_not_know(self) -> None:
         assert (
-            nano_answer.answer((), ask("where do I live?"), Scripted({}), blind).text
+            nano_answer.answer((), ask("where do I live?"), Scripted({}), Blind()).text
             == nano.UNKNOWN
         )
 

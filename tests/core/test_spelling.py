@@ -1,0 +1,64 @@
+"""Slips of the finger in a question."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from memos_cli.core.spelling import mended
+
+WORDS = "key wedding ending company employer password extra hide flowers cats called"
+LANGUAGE = {word: i for i, word in enumerate(WORDS.split())}
+LINES = ("the spare key is under the pot", "I read Momo with Mathilde", "my cats are Tom and Ida")
+
+
+def fixed(question: str) -> str:
+    return mended(question, LINES, LANGUAGE.get)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("whihc compnay is it?", "which company is it?"),
+        ("where is the spaer key?", "where is the spare key?"),
+        ("was Mmoo any good?", "was Momo any good?"),
+        ("where did I hide th eextra key?", "where did I hide the extra key?"),
+        ("which key shouldwe hide?", "which key should we hide?"),
+        ("when's our edding?", "when's our wedding?"),
+        ("what are my cats caled?", "what are my cats called?"),
+        ("where is teh key?", "where is the key?"),
+        ("Wher is the key?", "Where is the key?"),
+        ("wher is the extra key?", "where is the extra key?"),  # and not "when"
+    ],
+)
+def test_mends(typed: str, meant: str) -> None:
+    assert fixed(typed) == meant
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "where did I hide the extra key?",
+        "does Kael know Mathilda Zorn?",  # names that no line has
+        "does mathild have a key?",  # may be another person than Mathilde
+        "Wren has a cat",  # she is no "when", and he no "has"
+        "what does Hans like?",
+        "what is KX-4471-B?",
+        "what is 4417?",
+        "",
+        " ",
+    ],
+)
+def test_leaves_alone(question: str) -> None:
+    assert fixed(question) == question
+
+
+@given(st.text(max_size=40), st.lists(st.text(max_size=20), max_size=3))
+def test_never_fails_and_leaves_known_words(question: str, lines: list[str]) -> None:
+    assert mended(question, lines, len) == question
+
+
+@given(st.text(alphabet="abc ?'", max_size=12))
+def test_without_words_to_choose_from_only_spaces_may_change(question: str) -> None:
+    assert isinstance(mended(question, (), {}.get), str)
