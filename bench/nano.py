@@ -104,10 +104,13 @@ def generated(asker: Asker, table: Table, n: int, cache: Path) -> None:
         lines = [nano.MemoryLine(t, f"{k:03}") for k, t in enumerate(doc.lines)]
         for question, reply, kind in doc.branches:
             got = nano_answer.answer(lines, (Turn("user", question),), asker, asker.words)
-            table.add(f"generated: {kind}", right=got.text == reply)
+            row = {"absent": "absent: never told", "beside": "absent: told of, but not that"}
+            if kind in row:
+                table.add("generated: absent", right=got.text == reply)
+            table.add(f"generated: {row.get(kind, kind)}", right=got.text == reply)
             if size == MOST:
                 table.add(f"generated: of {MOST} memories, all kinds", right=got.text == reply)
-            if kind not in ("absent", "chat"):
+            if kind not in (*row, "chat"):
                 copied = all(line in doc.lines for line in got.lines)
                 table.add("generated: copied exactly", right=copied)
             if kind not in ("chat",):
@@ -132,11 +135,15 @@ def small_tasks(asker: Asker, table: Table, n: int, cache: Path) -> None:
         doc = judge.relate_doc(maker)
         right = nano_answer.relate(*doc.lines, asker) == doc.branches[0][1]
         table.add(f"relate, generated: {doc.branches[0][1]}", right=right)
-        for said, reply, _ in judge.extract_doc(maker).branches:
+        for said, reply, kind in judge.extract_doc(maker).branches:
             kept = nano_answer.extract(said, asker)
-            name = "nothing" if reply == nano.NONE else "a sentence"
-            right = not kept if reply == nano.NONE else kept == (reply,)
-            table.add(f"extract, generated: {name}", right=right)
+            if reply == nano.NONE:
+                table.add("extract, generated: nothing", right=not kept)
+                table.add(
+                    f"extract, generated: nothing, {kind.removeprefix('judge-')}", right=not kept
+                )
+            else:
+                table.add("extract, generated: a sentence", right=kept == (reply,))
 
 
 def main() -> None:

@@ -76,8 +76,9 @@ def test_decisions_are_the_first_tokens_of_replies(encoder: tokenizer.Encoder) -
     batch = drawn(encoder, taught=True)
     assert len(batch.decided) > 20
     assert (batch.tokens == batch.target[batch.decided][:, None]).any(1).all()
-    assert sorted(set(batch.weight[batch.decided].tolist())) == pytest.approx([0.0, batches.HARD])
-    assert batch.texts.shape[1] == len(batch.outputs)
+    weights = sorted(set(batch.weight[batch.decided].tolist()))
+    assert weights == pytest.approx([0.0, batches.HARD, 1.0])
+    assert sum(piece.shape[1] for piece in batch.texts) == len(batch.outputs)
 
 
 def test_a_word_without_its_name_is_hidden_everywhere_in_its_row(
@@ -99,7 +100,7 @@ def test_the_teacher_is_asked_only_what_it_has_an_output_for() -> None:
     maker = Maker(random.Random(4), SENTENCES)
     stream = iter(teacher.Pairs(SENTENCES, 64, 1))
     texts, tasks, labels = next(stream)
-    assert texts.shape[:2] == (2, 64)
+    assert [piece.shape[1] for piece in texts] == [8] * teacher.PIECES
     assert set(tasks.tolist()) <= {teacher.ANSWERS, teacher.RELATES, teacher.WORTH}
     assert bool((labels[tasks != teacher.RELATES] <= 1).all())
     doc = maker.answer_doc(6, 3)
@@ -108,7 +109,7 @@ def test_the_teacher_is_asked_only_what_it_has_an_output_for() -> None:
 
 def test_chances_of_a_decision_add_up_to_one() -> None:
     model = teacher.CrossEncoder().eval()
-    texts = teacher.encoded([("who is it?", "it is Ana"), ("a", "b"), ("alone", "")])
+    texts = teacher.in_pieces([("who is it?", "it is Ana"), ("a", "b"), ("alone", "")])
     found = teacher.chances(model, texts, torch.tensor([0, 1, 4]))
     assert torch.allclose(found.sum(1), torch.ones(3), atol=1e-4)
     assert float(found[0, 2].detach()) == 0.0

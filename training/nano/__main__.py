@@ -99,9 +99,12 @@ def main() -> None:
     clock = time.process_time if alone else time.perf_counter
     began, budget = clock() - used, args.minutes * 60
     losses: list[Tensor] = []
+    waited = 0.0  # seconds for batches, which tells whether more processes should draw
     next_save, next_eval = used + SAVE, used + args.report * 60
     while (used := clock() - began) < budget:
+        asked = time.perf_counter()
         batch = next(batches)
+        waited += time.perf_counter() - asked
         with torch.autocast(args.device, dtype=torch.bfloat16, enabled=not args.full):
             hidden = forward(batch.packed).flatten(0, 1)[batch.at]
             logp = model.logits(hidden).float().log_softmax(-1)
@@ -120,7 +123,7 @@ def main() -> None:
         losses.append(loss.detach())
         if step % 50 == 0:
             print(
-                f"{step} {tokens / 1e6:.2f}M {used:.0f}s loss {torch.stack(losses).mean():.4f} lr {share:.3f}",
+                f"{step} {tokens / 1e6:.2f}M {used:.0f}s loss {torch.stack(losses).mean():.4f} lr {share:.3f} waited {waited:.0f}s",
                 flush=True,
             )
             losses.clear()
@@ -152,7 +155,7 @@ def stream(
     on_gpu = args.device == "cuda"
     kept: deque[Batch] = deque(maxlen=100)
     for batch in DataLoader(drawn, batch_size=None, num_workers=args.workers, pin_memory=on_gpu):
-        kept.append(Batch(*(x.to(args.device, non_blocking=True) for x in batch)))
+        kept.append(batch.on(args.device))
         yield kept[-1]
         for _ in range(args.again):
             yield random.choice(kept)

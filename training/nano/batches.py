@@ -15,6 +15,7 @@ from torch.utils.data import IterableDataset
 
 from memos_cli.core import nano
 from training.nano import judge, teacher
+from training.nano.tasks import SURE
 
 if TYPE_CHECKING:
     import random
@@ -29,7 +30,7 @@ BRANCH = 1000  # segments from here on are branches, which do not see one anothe
 DOCUMENT, FLAGS = 2, 4  # places in a packed row, see `pack`
 BLOCK, TARGET, JUDGE = 1, 2, 4  # flags of a token
 
-HARD = 0.3  # see `Decision`
+HARD = 0.4  # see `Decision`
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Batch(NamedTuple):
     """Packed rows, what is predicted where (flat, with weights), and decisions for a teacher.
 
     `decided` (m,) are places in `at`, whose weight leaves the rest to the teacher; `tokens` (m, 3)
-    the first tokens of the replies, `outputs` (m,) and `texts` (2, m, length) what it is asked.
+    the first tokens of the replies, `outputs` (m,) and `texts` (in pieces) what it is asked.
     """
 
     packed: Tensor
@@ -57,7 +58,13 @@ class Batch(NamedTuple):
     decided: Tensor
     tokens: Tensor
     outputs: Tensor
-    texts: Tensor
+    texts: tuple[Tensor, ...]
+
+    def on(self, device: str) -> Batch:
+        """The same, on a device."""
+        *rest, texts = self
+        moved = (x.to(device, non_blocking=True) for x in rest)
+        return Batch(*moved, tuple(x.to(device, non_blocking=True) for x in texts))
 
 
 @dataclass(frozen=True)
@@ -141,7 +148,7 @@ def encode(
                 teacher.WORTH: (question, nano.NONE),
             }[ask[1]]
             tokens = tuple(encoder.text(r)[0] for r in replies)
-            hard = 0.0 if kind == judge.UNSURE else HARD
+            hard = {judge.UNSURE: 0.0, SURE: 1.0}.get(kind, HARD)
             decision = Decision(len(prompt) - 1, tokens, ask[0], ask[1], hard)
         branches.append((prompt + answer, len(answer), decision))
     return shared, branches
@@ -215,6 +222,7 @@ class Loader:
         b, t = np.nonzero(packed[:, FLAGS] & TARGET)
         at, weight = b * self.length + t - 1, np.ones(len(b), np.float32)
         found = [(i * self.length + d.at, d) for i, r in enumerate(rows) for d in r.decisions]
+        found.sort(key=lambda row: teacher.long(row[1].texts))
         decided = np.searchsorted(at, [place for place, _ in found])
         weight[decided] = [d.hard for _, d in found]
         tokens = np.zeros((len(found), 3), np.int64)
@@ -228,7 +236,7 @@ class Loader:
             torch.from_numpy(decided),
             torch.from_numpy(tokens),
             torch.tensor([d.output for _, d in found], dtype=torch.long),
-            teacher.encoded([d.texts for _, d in found] or [("", "")]),
+            teacher.in_pieces([d.texts for _, d in found]),
         )
 
 

@@ -87,7 +87,7 @@ def report(model: Nano, encoder: Encoder, sentences: list[str], n: int = 25) -> 
             odds = [judgement(model, encoder, line, question) for line in doc.lines]
             best = max(range(len(odds)), key=lambda k: (round(odds[k], 1), k), default=-1)
             right = best in nano.parse_quote(reply, doc.lines)
-            if kind == "absent":
+            if kind in ("absent", "beside"):
                 right = best < 0 or odds[best] < 0
             else:
                 count["sure"] += 1

@@ -8,10 +8,10 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 
-from training.nano.values import DATA, Values
+from training.nano.values import DATA, Values, kind_of
 
 _SLOT = re.compile(r"\{(@?[A-Za-z]+\d?)\}")
 CATEGORIES = {
@@ -22,20 +22,24 @@ CATEGORIES = {
     "brand": "brand", "car": "carmodel", "language": "language", "bank": "bank", "dish/meal": "dish",
     "plant/flower": "plant", "shop/place to shop": "shop", "pet/animal": "pet", "school subject": "subject",
 }  # fmt: skip
-PASS = ("L", "U", "P", "Q", "O", "A", "M")
+PASS = ("L", "U", "P", "Q", "O", "M")
 
 
 @dataclass(frozen=True)
 class FactType:
-    """Wordings by letter: L line, U change, P past, Q question, O about the past, A answer, M list."""
+    """Wordings by letter: L line, U change, P past, Q question, O about the past, M list."""
 
     id: str
     group: str
-    multi: bool
+    several: str  # tags of which more than one may be true at once, "*" for all
     wordings: dict[str, tuple[str, ...]]
     primary: str
     subject: str
-    tags: dict[str, str]  # wording to its tag: a question fits lines of its own tag alone
+    tags: dict[str, str]  # wording to its tags: a question fits lines that share one, or have none
+
+    def many(self, wording: str) -> bool:
+        """Whether what a wording says may be true of several values at once."""
+        return self.several == "*" or bool(set(self.tags.get(wording, "")) & set(self.several))
 
 
 @dataclass
@@ -46,7 +50,6 @@ class Fact:
     values: dict[str, str]
     subject: tuple[str, ...] = ()
     key: str = ""
-    used_forms: list[int] = field(default_factory=list)
 
 
 def wording_held(text: str) -> bool:
@@ -70,8 +73,8 @@ def types() -> tuple[FactType, ...]:
                     raise ValueError(row)
                 texts = []
                 for text in rest.split(" | "):
-                    tag = re.match(r"(\d):", text)
-                    texts.append(text[2:].strip() if tag else text.strip())
+                    tag = re.match(r"([0-9A-Z]+):", text)
+                    texts.append(text[tag.end() :].strip() if tag else text.strip())
                     tags[texts[-1]] = tag.group(1) if tag else ""
                 wordings[letter] = tuple(texts)
             slots = _SLOT.findall(" ".join(wordings["L"]))
@@ -80,7 +83,8 @@ def types() -> tuple[FactType, ...]:
                 both = _SLOT.findall(" ".join(wordings["Q"]))
                 subject = next((s[1:].lower() for s in both if s.startswith("@")), "")
             primary = next((s for s in slots if not s.startswith("@")), "")
-            found.append(FactType(name, group, "+" in flags, wordings, primary, subject, tags))
+            several = next((f[1:] or "*" for f in flags if f[0] == "+"), "")
+            found.append(FactType(name, group, several, wordings, primary, subject, tags))
     return tuple(found)
 
 
@@ -116,25 +120,28 @@ def new_fact(kind: FactType, values: Values, subject: tuple[str, ...] | None = N
     fact = Fact(kind, {}, subject or ())
     fact.key = kind.group.split(".")[0] + "|" + "|".join((subject or ())[:3])
     texts = " ".join(w for letter in PASS for w in kind.wordings.get(letter, ()))
-    for slot in dict.fromkeys(_SLOT.findall(texts)):
-        if not slot.startswith("@") and slot.lower() != "the":
-            fact.values[slot] = _value(slot, fact, values)
-    if fact.values.get("x") == fact.values.get("y") and "x" in fact.values:
-        fact.values["y"] = values.word()
+    for slot in slots(texts):
+        fact.values[slot] = value_for(slot, fact, values)
     return fact
 
 
-def _value(slot: str, fact: Fact, values: Values) -> str:
-    if slot in ("x", "y"):
-        return values.draw(CATEGORIES[fact.subject[0]])
-    if slot == "old":
-        slot = fact.type.primary
-    value = values.draw(slot)
+def value_for(slot: str, fact: Fact, values: Values) -> str:
+    """A value for a slot, another one than the fact's slots of the same kind have."""
+    kind = _kind_of(slot, fact)
+    taken = {v for s, v in fact.values.items() if _kind_of(s, fact) == kind} | {*fact.subject}
+    value = values.other(kind, taken)
     return (
         value.replace("{first}", values.draw("first"))
         .replace("{gift}", values.draw("gift"))
         .replace("{day}", values.draw("day"))
     )
+
+
+def _kind_of(slot: str, fact: Fact) -> str:
+    """The list or maker a slot draws from: that of `old` is the line's first slot."""
+    if slot in ("x", "y"):
+        return CATEGORIES[fact.subject[0]]
+    return kind_of(fact.type.primary if slot == "old" else slot)
 
 
 def _person(subject: tuple[str, ...], rng: random.Random, *, question: bool) -> str:
@@ -167,52 +174,61 @@ def render(template: str, fact: Fact, rng: random.Random, *, question: bool = Fa
 
     text = _SLOT.sub(put, template)
     text = re.sub(r",'s\b", "'s", text)
-    text = re.sub(r"\ba ([aeiou])", r"an \1", text)
-    return re.sub(r" ,", ",", text)
+    text = re.sub(r"\b([Aa]) (?=[aeiouAEIO])", r"\1n ", text)
+    return re.sub(r",(?=\s*(?:[,:;.]|$))", "", re.sub(r" ,", ",", text))
 
 
-_NEEDS = (
-    (
-        re.compile(
-            r"^(when|what time|at what time|on which day|which day|what day|until when|by when|since when|how often|what year|how late|what's .* bedtime)"
-        ),
-        "date time month day year often nth n small n2",
-    ),
-    (
-        re.compile(
-            r"^(how much|what's the price|how many|how old|how tall|how heavy|how big|how long|how hot|what amount|how wide|how warm|how fast)"
-        ),
-        "price dose amount n num small deg often date month year nth day time size pin iban",
-    ),
-    (re.compile(r"^(who|whose)"), "first name last company @my oldname nick client first2"),
-    (
-        re.compile(r"^(where|which city|what town|what street|which street)"),
-        "city place street address room shop path host ip url school company bank area direction port first name last street email thing",
-    ),
-)
+@cache
+def alike() -> frozenset[frozenset[str]]:
+    """Pairs of types, or of a type and a tag of one, that may answer each other: `data/alike.txt`."""
+    rows = (DATA / "alike.txt").read_text().splitlines()
+    return frozenset(frozenset(row.split()) for row in rows if row and not row.startswith("#"))
 
 
-def fits(question: str, line: str) -> bool:
-    """Whether a line template can hold what a question template asks for (by its question word)."""
-    have = {s.rstrip("23") for s in _SLOT.findall(line)}
-    question = re.sub(r"^(do you know|and|so) ", "", question)
-    for pattern, slots in _NEEDS:
-        if pattern.match(question):
-            return bool(have & set(slots.split())) or not have - {"the", "@my", "@an"}
-    return True
+def _names(kind: FactType, text: str) -> list[str]:
+    """What `alike` may call a wording."""
+    return [kind.id, *(f"{kind.id}.{tag}" for tag in kind.tags.get(text, ""))]
 
 
-def answers(fact: Fact, question: str, line: str) -> bool:
-    """Whether a question template asks for what a line template says."""
-    tag = fact.type.tags.get(question, "")
-    if tag:
-        return tag == fact.type.tags.get(line, tag)
-    return fits(question, line)
+def answers(kind: FactType, question: str, line: str, other: FactType | None = None) -> bool:
+    """Whether a line template of a type (or of an `other`) may answer a question template of it."""
+    if other is None or other is kind:
+        asked, said = kind.tags.get(question, ""), kind.tags.get(line, "")
+        return not asked or not said or bool(set(asked) & set(said))
+    if kind.group.split(".")[0] == other.group.split(".")[0]:
+        return True
+    mine, theirs = _names(kind, question), _names(other, line)
+    return any(frozenset((a, b)) in alike() for a in mine for b in theirs)
 
 
-def wording(fact: Fact, letter: str, rng: random.Random, *, held: bool = False) -> str:
-    """A wording of a letter; training never draws a held-out one."""
-    options = fact.type.wordings[letter]
+@cache
+def _neighbours() -> frozenset[frozenset[str]]:
+    return frozenset(frozenset(name.split(".")[0] for name in row) for row in alike())
+
+
+def apart(kind: FactType, other: FactType) -> bool:
+    """Whether no line of a type says anything of what those of another say."""
+    near = frozenset((kind.id, other.id))
+    return kind.group.split(".")[0] != other.group.split(".")[0] and near not in _neighbours()
+
+
+def slots(template: str) -> list[str]:
+    """The slots of a template for values, in order, each once; not those for its subject."""
+    found = dict.fromkeys(_SLOT.findall(template))
+    return [s for s in found if not s.startswith("@") and s.lower() != "the"]
+
+
+def wording(
+    fact: Fact, letter: str, rng: random.Random, *, held: bool = False, near: str = ""
+) -> str:
+    """A wording of a letter; training never draws a held-out one.
+
+    With `near`, one that shares a tag with that wording, where there is one.
+    """
+    kind = fact.type
+    options = kind.wordings[letter]
+    if near:
+        options = tuple(w for w in options if answers(kind, near, w)) or options
     open_ = [w for w in options if wording_held(w) == held] or list(options)
     return rng.choice(open_)
 
@@ -221,8 +237,3 @@ ALIAS_OF = {
     "oldname": "name", "oldcar": "carmodel", "oldbank": "bank", "olddrink": "drink", "oldtool": "toolx",
     "oldeditor": "editor", "oldtech": "tech", "oldbook": "book", "oldbrand": "brand", "oldplace": "place",
 }  # fmt: skip
-
-
-def fresh(slot: str, fact: Fact, values: Values) -> str:
-    """Another value for a slot of a fact."""
-    return _value(slot, fact, values)

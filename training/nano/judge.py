@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import cache
 
@@ -15,22 +14,19 @@ from training.nano import style
 from training.nano.notes import filler
 from training.nano.tasks import Doc, Maker
 
+BESIDE = 0.3  # of unrelated lines: of the same subject something else
 UNSURE = "judge-unsure"  # the kind of a branch whose reply only a teacher knows
-_SLOT = re.compile(r"\{([a-z]+\d?)\}")
-
-
-def _slots(template: str) -> set[str]:
-    return {s for s in _SLOT.findall(template) if s != "the"}
 
 
 def _pair(maker: Maker, kind: F.FactType) -> tuple[str, str] | None:
-    """Two line wordings that hold the same values; the second may be a change."""
+    """Two line wordings that say the same with the same values."""
     options = [w for w in kind.wordings["L"] if F.wording_held(w) == maker.held] or list(
         kind.wordings["L"]
     )
     first = maker.rng.choice(options)
-    same = [w for w in options if _slots(w) == _slots(first) and _slots(w)]
-    return (first, maker.rng.choice(same)) if same else None
+    tag = kind.tags.get(first)
+    same = [w for w in options if {*F.slots(w)} == {*F.slots(first)} and kind.tags.get(w) == tag]
+    return (first, maker.rng.choice(same)) if F.slots(first) else None
 
 
 def _say(maker: Maker, template: str, fact: F.Fact) -> str:
@@ -53,20 +49,29 @@ def relate_doc(maker: Maker) -> Doc:
             b, label = _say(maker, pair[1], fact), "duplicate"
             if rng.random() < 0.15:
                 b = a if rng.random() < 0.3 else a.lower().rstrip(".")
-        elif roll < 0.66 and not kind.multi:
+        elif roll < 0.66 and not kind.many(pair[0]):
             label = "contradicts"
-            if "U" in kind.wordings and rng.random() < 0.6:
-                a = _say(maker, pair[0], maker.former(fact))
-                b = _say(maker, F.wording(fact, "U", rng, held=maker.held), fact)
+            change = _change(maker, fact, pair[0])
+            if change and rng.random() < 0.6:
+                a = _say(maker, pair[0], maker.former(fact, change))
+                b = _say(maker, change, fact)
             else:
                 other = F.new_fact(kind, values, fact.subject or None)
-                if any(other.values[s] == fact.values[s] for s in _slots(pair[0])):
+                if any(other.values[s] == fact.values[s] for s in F.slots(pair[0])):
                     a = ""
                     continue
                 b = _say(maker, pair[0] if rng.random() < 0.4 else pair[1], other)
         else:
-            b = _twin(maker, fact, pair) or _unrelated(maker, kind, fact)
+            b = _twin(maker, fact, pair) or _unrelated(maker, fact, pair[0])
     return _relation(a, b, label, label)
+
+
+def _change(maker: Maker, fact: F.Fact, line: str) -> str:
+    """The wording of a change of what a line wording says; "" if there is none."""
+    if "U" not in fact.type.wordings:
+        return ""
+    found = F.wording(fact, "U", maker.rng, held=maker.held, near=line)
+    return found if F.answers(fact.type, line, found) else ""
 
 
 def _relation(older: str, newer: str, label: str, kind: str) -> Doc:
@@ -89,25 +94,25 @@ def _twin(maker: Maker, fact: F.Fact, pair: tuple[str, str]) -> str:
     return _say(maker, rng.choice(pair), other)
 
 
-def _unrelated(maker: Maker, kind: F.FactType, fact: F.Fact) -> str:
-    """A line that leaves `fact` as it is: near misses first."""
-    rng, values = maker.rng, maker.values
+def _unrelated(maker: Maker, fact: F.Fact, line: str) -> str:
+    """A line that leaves what a line wording says of `fact` as it is: near misses first."""
+    rng, values, kind = maker.rng, maker.values, fact.type
+    beside = [w for w in kind.wordings["L"] if not F.answers(kind, line, w)]
+    fresh = [w for w in beside if F.wording_held(w) == maker.held] or beside
+    if fresh and rng.random() < BESIDE:
+        return _say(maker, rng.choice(fresh), fact)
     roll = rng.random()
-    if kind.multi and roll < 0.6:
-        return _say(maker, F.wording(fact, "L", rng, held=maker.held), F.new_fact(kind, values))
-    if kind.subject and roll < 0.4:
-        other = F.new_fact(kind, values)
-        if other.key != fact.key:
-            return _say(maker, F.wording(other, "L", rng, held=maker.held), other)
-    if roll < 0.75:
-        kind2 = rng.choice(
-            [k for k in maker.kinds[kind.subject] if k is not kind] or maker.kinds[""]
-        )
-        other = F.new_fact(
-            kind2, values, fact.subject if kind2.subject == kind.subject and kind.subject else None
-        )
-    else:
-        other = F.new_fact(rng.choice([k for k in F.types() if k is not kind]), values)
+    other = F.new_fact(kind, values)
+    if kind.many(line) and roll < 0.6 and not {*other.values.values()} & {*fact.values.values()}:
+        other = replace(other, subject=fact.subject)
+        return _say(maker, F.wording(fact, "L", rng, held=maker.held, near=line), other)
+    if kind.subject and roll < 0.4 and other.key != fact.key:
+        return _say(maker, F.wording(other, "L", rng, held=maker.held), other)
+    near = maker.kinds[kind.subject] if roll < 0.75 else list(F.types())
+    far = [k for k in near if F.apart(kind, k)]
+    kind2 = rng.choice(far or [k for k in F.types() if F.apart(kind, k)])
+    same = kind.subject and kind2.subject == kind.subject and roll < 0.75
+    other = F.new_fact(kind2, values, fact.subject if same else None)
     return _say(maker, F.wording(other, "L", rng, held=maker.held), other)
 
 
@@ -117,14 +122,13 @@ def extract_doc(maker: Maker) -> Doc:
     branches = []
     for _ in range(7):
         worth = rng.random() < WORTH
-        text = worth_keeping(maker) if worth else passing(maker)
+        text, kind = (worth_keeping(maker), "worth") if worth else passing(maker)
         text = text[0].upper() + text[1:] if rng.random() < 0.7 else text
         if text[-1].isalnum():
             text += rng.choice(["", ".", ".", "!"])
         said = nano.sentences(text)
         if len(said) == 1:
-            reply = said[0] if worth else nano.NONE
-            branches.append((said[0], reply, "judge-extract"))
+            branches.append((said[0], said[0] if worth else nano.NONE, f"judge-{kind}"))
     return Doc("extract", [], branches)
 
 
@@ -147,24 +151,25 @@ def _share(lines: tuple[str, ...], *, held: bool) -> list[str]:
     return [line for i, line in enumerate(lines) if (i % 12 == 0) == held]
 
 
-def passing(maker: Maker) -> str:
-    """A question, an order, a remark of the moment, a supposition, or pasted text."""
+def passing(maker: Maker) -> tuple[str, str]:
+    """What is not worth keeping, with its kind: remark, question, small talk, order, pasted."""
     rng = maker.rng
     roll = rng.random()
     if roll < 0.45:
-        return filler(maker.values)(rng.choice(_share(style.asides(), held=maker.held)))
+        return filler(maker.values)(rng.choice(_share(style.asides(), held=maker.held))), "remark"
     if roll < 0.65:
         if maker.notes.pool and rng.random() < 0.6:
             record = maker.notes.draw()[0]
-            return rng.choice([*record.asks, *record.near])
-        return maker.ask(F.new_fact(rng.choice(F.types()), maker.values))
+            return rng.choice([*record.asks, *record.near]), "question"
+        return maker.ask(F.new_fact(rng.choice(F.types()), maker.values)).text, "question"
     if roll < 0.73:
-        return rng.choice(style.FILLER)
+        return rng.choice(style.FILLER), "small talk"
     if roll < 0.82:
-        return _fill(maker, rng.choice(style.SMALL_TALK[rng.choice(list(style.SMALL_TALK))]))
+        said = rng.choice(style.SMALL_TALK[rng.choice(list(style.SMALL_TALK))])
+        return _fill(maker, said), "small talk"
     if roll < 0.88:
-        return _fill(maker, rng.choice(style.COMMANDS))
-    return rng.choice(style.PASTE).format(s=rng.choice(maker.sentences))
+        return _fill(maker, rng.choice(style.COMMANDS)), "order"
+    return rng.choice(style.PASTE).format(s=rng.choice(maker.sentences)), "pasted"
 
 
 def _fill(maker: Maker, text: str) -> str:
@@ -219,6 +224,8 @@ def judged(maker: Maker, *, noted: bool) -> list[Doc]:
 
 
 PASSING = 0.3  # share of what is worth keeping that is said in passing
+# Shares of what is drawn (one of JUDGE is ten documents); the rest are memories of several lines.
+EXTRACT, RELATE, TALK, JUDGE = 0.15, 0.58, 0.03, 0.2
 WORTH = 0.5  # share of the sentences of extraction that are to be kept
 SIZES = (0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6, 7, 8, 8, 10, 12, 16, 20, 26, 32)
 
@@ -230,13 +237,13 @@ def draw(maker: Maker, max_lines: int) -> Doc:
         return maker.ready.pop()
     noted = bool(maker.notes.pool) and rng.random() < maker.note_share
     roll = rng.random()
-    if roll < 0.13:
+    if roll < EXTRACT:
         return extract_doc(maker)
-    if roll < 0.7:
+    if roll < EXTRACT + RELATE:
         return related(maker, noted=noted)
-    if roll < 0.72:
-        return Doc("answer", [], [maker.chat() for _ in range(4)])
-    if roll < 0.72 + maker.judge_share:
+    if roll < EXTRACT + RELATE + TALK:
+        return Doc("answer", [], [maker.talk() for _ in range(6)])
+    if roll < EXTRACT + RELATE + TALK + JUDGE:
         maker.ready = judged(maker, noted=noted)
         return maker.ready.pop() if maker.ready else relate_doc(maker)
     size = rng.choice([s for s in SIZES if s <= max_lines])

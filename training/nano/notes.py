@@ -252,6 +252,14 @@ class Notes:
             self.rng.choice(rival.notes + rival.beside + record.beside), self.rng
         )
 
+    def question(self) -> str:
+        """A question of a record."""
+        return asked(self.rng.choice(self.draw()[0].asks), self.rng)
+
+    def statement(self) -> str:
+        """A note of a record."""
+        return said(self.rng.choice(self.draw()[0].notes), self.rng)
+
     def memory(self, size: int) -> tuple[list[str], list[tuple[str, str | None]]]:
         """Lines in order and questions, each with the line that answers it or None."""
         rng = self.rng

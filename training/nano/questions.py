@@ -26,14 +26,20 @@ _WHICH = {
     "dish": "which dish", "lock": "what", "subscription": "what",
 }  # fmt: skip
 _HEAD = re.compile(r"^(?:the |\{the\} |my )?\{@(\w+)\} (.+)$")
-_VERB = re.compile(r"^([a-z]+)(?= )")
+_VERB = re.compile(r"^([a-z]+s|can|must|had|took)(?= )")
+
+
+_PAST = re.compile(
+    r"^(?:I|we) (?:[a-z]+ed|was|were|had|got|bought|sold|left|lost|met|saw|gave|took|went|came|made|found|wrote|broke"
+    r"|paid|lent|said|told|grew|spent|chose|kept|built|fell|felt|won|ran|sent|hid|put|let|cut|quit|held|began|flew)\b"
+)
 
 
 def by_value(line: str) -> str | None:
     """The question for the subject: "{@my} lives in {city}" becomes "who lives in {city}"."""
     match = _HEAD.match(line)
     if match is None or match.group(1).lower() not in _WHICH or not _VERB.match(match.group(2)):
-        return None
+        return None  # "{plant} need {amount}" makes no question: a verb for one ends in s
     return f"{_WHICH[match.group(1).lower()]} {match.group(2)}"
 
 
@@ -42,8 +48,7 @@ def yes_no(line: str, rng: random.Random) -> str | None:
     still = "still " if rng.random() < 0.3 else ""
     if line.startswith("I'm "):
         return f"am I {still}{line[4:]}"
-    match = re.match(r"^(I|we) (used|was|were|had|got|bought|sold|left|started|moved)\b", line)
-    if match:
+    if _PAST.match(line):
         return None
     match = re.match(r"^(I|we) ([a-z]+) (.+)$", line)
     if match and match.group(2) not in {"am", "can", "have", "will"}:
@@ -71,12 +76,8 @@ def hasty(question: str, rng: random.Random) -> str:
         if w.lower().strip(",") not in nano_words.FUNCTION_WORDS
     ]
     wh = question.split(maxsplit=1)[0].lower()
+    if len(kept) < 2:
+        return question
     if wh in {"who", "where", "when", "how", "which"} and rng.random() < 0.5:
         kept = [wh, *[w for w in kept if w.lower() != wh]]
-    return " ".join(kept) if len(kept) > 1 else question
-
-
-def with_synonym(word: str, rng: random.Random) -> str:
-    """The word, or now and then another one of its synonyms."""
-    near = sorted(nano_words.PLAIN_SYNONYMS.get(word.lower(), ()))
-    return rng.choice(near) if near and rng.random() < 0.5 else word
+    return " ".join(kept)

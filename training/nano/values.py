@@ -22,25 +22,25 @@ SMALL = {
     "size": "XS,S,M,L,XL,XXL,38,40,42,46",
     "blood": "A positive,A negative,B positive,B negative,O positive,O negative,AB positive,AB negative",
     "tz": "UTC,CET,EST,PST,GMT,UTC+3,UTC-5,IST,JST,AEST,UTC+8",
-    "bodypart": "left knee,right knee,shoulder,ankle,wrist,back,elbow,neck,hip,toe,thumb,stomach,heart",
-    "hotel": "Hotel Astoria,Grand Palace,Seaview Inn,Hotel Bristol,Casa Verde,Park Lodge,Hotel Adler,Old Mill,Hotel Miramar,Sunset Hostel,Villa Rosa,Hotel Krone",
-    "resolution": "drink less coffee,eat less sugar,call my mother more often,sleep earlier,read more,write a diary,walk every day",
-    "voice": "soprano,alto,tenor,bass,first soprano,second tenor,baritone",
-    "coffee": "black,with oat milk,with two sugars,without sugar,very strong,with cream,with lemon,with honey,decaf,with a drop of milk,lukewarm",
-    "filmgenre": "horror,action,romantic,science fiction,comedy,documentary,crime,western,war,fantasy,animated,thriller",
-    "occasion": "her birthday,Christmas,his birthday,the wedding,graduation,Easter",
+    "bodypart": "left knee,right knee,shoulder,ankle,wrist,back,elbow,neck,hip,toe,thumb,stomach,heart,jaw,left foot,right hand,ribs,collarbone,little finger,lower back,heel,shin,right ear",
+    "hotel": "Hotel Astoria,Grand Palace,Seaview Inn,Hotel Bristol,Casa Verde,Park Lodge,Hotel Adler,Old Mill,Hotel Miramar,Sunset Hostel,Villa Rosa,Hotel Krone,The Lantern,Hotel Estrela,Pension Anna,Harbour Rooms,Hotel Sole,The Fox and Hound,Bay Hostel,Hotel Lindenhof",
+    "resolution": "drink less coffee,eat less sugar,call my mother more often,sleep earlier,read more,write a diary,walk every day,learn to swim,stop smoking,call my sister on Sundays,walk to work,cook at home,learn a poem a month",
+    "voice": "soprano,alto,tenor,bass,first soprano,second tenor,baritone,second soprano,second alto,first tenor,bass baritone,mezzo",
+    "coffee": "black,with oat milk,with two sugars,without sugar,very strong,with cream,with lemon,with honey,decaf,with a drop of milk,lukewarm,with soy milk,extra hot,with cinnamon,half and half,with one sugar",
+    "filmgenre": "horror,action,romantic,science fiction,comedy,documentary,crime,western,war,fantasy,animated,thriller,musical,spy,silent,detective,zombie,heist,nature",
+    "occasion": "her birthday,Christmas,his birthday,the wedding,graduation,Easter,the baptism,our anniversary,their housewarming,his retirement,Mother's Day,her exam",
     "often": "twice a day,every morning,once a week,before meals,at bedtime,every other day,with dinner,three times a day,on Sundays,in the evening,every six hours",
-    "topic": "bees in the desert,medieval trade,neural networks,urban gardens,river pollution,sleep in teenagers,wind turbines,old maps,whale songs,folk music,solar cells,roman roads,bird migration,soil bacteria",
+    "topic": "bees in the desert,medieval trade,neural networks,urban gardens,river pollution,sleep in teenagers,wind turbines,old maps,whale songs,folk music,solar cells,roman roads,bird migration,soil bacteria,tidal power,medieval guilds,speech of toddlers,plastic in lakes,the history of tea,robot arms,volcanic soils,church bells",
     "topic2": "expenses,taxes,the database,invoices,holiday requests,travel bookings,payroll,security,the printers,contracts,hiring,the website,visas,the newsletter,parking permits,legal questions,search,the mobile app,billing,design,testing,deployments,catering,insurance,the budget,onboarding,purchasing,keys and badges,translations,marketing",
-    "breed": "poodle,labrador,terrier,dachshund,collie,tabby,siamese,husky,pug,spaniel,boxer,maine coon,whippet,corgi",
-    "toy": "the squeaky duck,tennis balls,cardboard boxes,the red rope,feathers,the old slipper",
+    "breed": "poodle,labrador,terrier,dachshund,collie,tabby,siamese,husky,pug,spaniel,boxer,maine coon,whippet,corgi,beagle,ragdoll,greyhound,persian,border terrier,bengal,mastiff,burmese",
+    "toy": "the squeaky duck,tennis balls,cardboard boxes,the red rope,feathers,the old slipper,the rope ring,a laser pointer,old socks,the rubber bone,ping-pong balls,paper bags",
     "nick": "Bear,Sunny,Jojo,Bee,Ace,Mouse,Lulu,Tiny,Captain,Nana,Pip,Tubs,Fips,Momo",
     "kinword": "wife,son,daughter,brother,sister,mother,father,uncle,aunt,cousin,nephew,niece",
     "bring": "a towel,the passport,running shoes,a salad,two photos,the insurance card,a bottle of wine,cash,a warm jacket,the blue folder,my laptop,the signed form,a cake,sunscreen,the music stand,a helmet,slippers,an umbrella,printed tickets,a pen,the vaccination card,snacks,a sleeping bag,the old contract,soap,light bulbs,stamps,candles",
     "todo": "call the dentist,water the plants,pay the invoice,renew the insurance,return the books,book the train,fix the bike,write to {first},cancel the subscription,send the form,clean the gutters,buy new tires,order {gift},back up the photos,pick up the parcel,check the smoke alarm,file the taxes",
-    "breakif": "forget the changelog,push on a {day},skip the migration,use tabs,rename the config,commit large files,leave out the tests,change the lock file,merge without review,edit the schema by hand",
+    "breakif": "forget the changelog,push on a {day},skip the migration,use tabs,rename the config,commit large files,leave out the tests,change the lock file,merge without review,edit the schema by hand,edit the vendored folder,rename the tables,bump the major version,deploy without the flag,delete the fixtures,reorder the enum,squash the release branch",
     "direction": "south,north,east,west,kitchen,bathroom",
-    "branch": "main,develop,trunk,stable,release,next,master",
+    "branch": "main,develop,trunk,stable,release,next,master,dev,production,trunk-next,integration,v2",
     "handle": "", "cat2": "animal,singer,game,toy,number", "val2": "",
     "small": "two,three,four,five,six,2,3,4,5,6", "small2": "1,2,3,4,5,6,7,8,9",
     "deg": "160,170,180,190,200,210,220,230,250,350,375,400",
@@ -73,6 +73,12 @@ def lists() -> dict[str, list[str]]:
     return table
 
 
+def kind_of(slot: str) -> str:
+    """The list or maker of a slot name."""
+    slot = ALIASES.get(slot, slot)
+    return slot if slot in lists() or hasattr(Values, "_" + slot) else slot.rstrip("23")
+
+
 class Values:
     """Draws values; `held` decides whether from the training values or the held-out ones."""
 
@@ -100,14 +106,16 @@ class Values:
 
     def draw(self, slot: str) -> str:
         """A value for any slot name; a digit or "old" in the name only tells two apart."""
-        slot = ALIASES.get(slot, slot)
-        base = slot if slot in lists() or hasattr(self, "_" + slot) else slot.rstrip("23")
-        maker = getattr(self, "_" + base, None)
-        if maker is not None:
-            return str(maker())
-        value = self.rng.choice(self.listed(base).split("/"))
-        if base == "job" and value[0] in "aeiou":
-            return value
+        kind = kind_of(slot)
+        maker = getattr(self, "_" + kind, None)
+        return str(maker()) if maker else self.rng.choice(self.listed(kind).split("/"))
+
+    def other(self, slot: str, taken: set[str]) -> str:
+        """A value that is none of `taken`, of those for the other side if there are no more."""
+        for values in (self, self, self, self, Values(self.rng, held=not self.held)):
+            value = values.draw(slot)
+            if value not in taken:
+                break
         return value
 
     def _first(self) -> str:
@@ -332,7 +340,7 @@ class Values:
 
     def _dose(self) -> str:
         rng = self.rng
-        return rng.choice([f"{rng.choice((5, 10, 20, 25, 40, 50, 75, 100, 250, 400, 500))} mg", f"{rng.choice(('one', 'two', 'half a', 'a quarter'))} tablet",
+        return rng.choice([f"{rng.choice((5, 10, 20, 25, 40, 50, 75, 100, 250, 400, 500))} mg", rng.choice(("one tablet", "two tablets", "half a tablet", "a quarter of a tablet")),
                            f"{rng.randint(2, 40)} drops", f"{rng.randint(2, 15)} ml", f"{rng.randint(2, 60)} units", f"{self._num()} mg", f"{rng.randint(2, 4)} pills"])  # fmt: skip
 
     def _amount(self) -> str:
