@@ -26,10 +26,11 @@ from training.nano.facts import (
     Fact,
     FactType,
     answers,
-    fresh,
     new_fact,
     render,
+    slots,
     types,
+    value_for,
 )
 from training.nano.values import Values, lists
 
@@ -82,7 +83,6 @@ TAKEN = frozenset((
     "bank",
 ))  # fmt: skip
 LEADS = ("By the way, ", "Just so you know, ", "FYI ", "Remember that ")
-_SLOT = re.compile(r"\{(@?[A-Za-z]+\d?)\}")
 
 
 @dataclass(frozen=True)
@@ -123,12 +123,6 @@ class Wordings:
     questions: tuple[str, ...]
 
 
-def slots(template: str) -> frozenset[str]:
-    """The slots of a template that hold values."""
-    found = _SLOT.findall(template)
-    return frozenset(s for s in found if not s.startswith("@") and s.lower() != "the")
-
-
 def of_change(kind: FactType, slot: str) -> Wordings:
     """The wordings of a type that say its one value and no other."""
     omitted = re.compile(OMITTED.get(kind.id, r"(?!)"))
@@ -137,12 +131,11 @@ def of_change(kind: FactType, slot: str) -> Wordings:
         return [w for w in kind.wordings.get(letter, ()) if not omitted.search(w)]
 
     changes = [w for w in fit("U") if slot in slots(w)]
-    changes = [w for w in changes if all(_is_old(s, slot) for s in slots(w) - {slot})]
+    changes = [w for w in changes if all(_is_old(s, slot) for s in slots(w) if s != slot)]
     tag = kind.tags[changes[0]]
     changes = [w for w in changes if kind.tags[w] == tag]
-    lines = [w for w in fit("L") if slots(w) == {slot} and kind.tags[w] == tag]
-    probe = Fact(kind, {})
-    asked = [q for q in fit("Q") if not slots(q) and answers(probe, q, lines[0])]
+    lines = [w for w in fit("L") if slots(w) == [slot] and kind.tags[w] == tag]
+    asked = [q for q in fit("Q") if not slots(q) and answers(kind, q, lines[0])]
     return Wordings(tuple(lines), tuple(changes), tuple(asked))
 
 
@@ -157,10 +150,9 @@ def of_rest(kind: FactType) -> Iterator[Wordings]:
         here = [w for w in kind.wordings["L"] if kind.tags[w] == tag and slots(w)]
         if not here:
             continue
-        alike = [w for w in here if slots(w) == slots(here[0])] if tag else here[:1]
-        probe = Fact(kind, {})
+        alike = [w for w in here if {*slots(w)} == {*slots(here[0])}] if tag else here[:1]
         asked = [q for q in kind.wordings.get("Q", ()) if not slots(q)]
-        asked = [q for q in asked if answers(probe, q, here[0])]
+        asked = [q for q in asked if answers(kind, q, here[0])]
         if asked:
             yield Wordings(tuple(alike), (), tuple(asked))
 
@@ -238,11 +230,8 @@ def _tell(
 ) -> None:
     """Adds the statements of a fact, in their order; `when` is set later."""
     kind, words, subject = what
-    values = Values(random.Random(rng.random()))
-    fact = new_fact(kind, values, subject)
     values = Values(rng)
-    for name in sorted(fact.values):  # anew: `new_fact` draws in the order of a set
-        fact.values[name] = fresh(name, fact, values)
+    fact = new_fact(kind, values, subject)
     number = len(year.facts)
     line = rng.choice(words.lines)
     told = [("first", 0, render(line, fact, rng))]
@@ -254,9 +243,9 @@ def _tell(
         slot = CHANGING[kind.id]
         old = fact.values[slot]
         while fact.values[slot].casefold() == old.casefold():
-            fact.values[slot] = fresh(slot, fact, values)
+            fact.values[slot] = value_for(slot, fact, values)
         texts = " ".join(w for letter in PASS for w in kind.wordings.get(letter, ()))
-        fact.values |= {s: old for s in slots(texts) - {slot} if _is_old(s, slot)}
+        fact.values |= {s: old for s in slots(texts) if s != slot and _is_old(s, slot)}
         as_change = kind.id in DATED or rng.random() < 0.7
         second = rng.choice(words.changes if as_change else words.lines)
         told.append(("change", 1, render(second, fact, rng)))

@@ -151,7 +151,7 @@ def main() -> None:
     p = argparse.ArgumentParser(description=__doc__)
     p.add_argument("--model", type=Path, default=ROOT / "memos_cli" / "assets" / "nano-q8_0.gguf")
     p.add_argument("--held", action="store_true", help="add the hand-written held-out questions")
-    p.add_argument("--n", type=int, default=150, help="generated memories (three questions each)")
+    p.add_argument("--n", type=int, default=300, help="generated memories (three questions each)")
     p.add_argument("--cache", type=Path, default=Path("/tmp/nano/sentences.txt"))
     p.add_argument("--json", type=Path)
     p.add_argument(

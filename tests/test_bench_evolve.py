@@ -71,7 +71,7 @@ def test_every_type_that_may_change_has_wordings_of_its_one_value() -> None:
         assert words.lines, name
         assert words.changes, name
         assert words.questions, name
-        assert all(slots(line) == {slot} for line in words.lines)
+        assert all(slots(line) == [slot] for line in words.lines)
 
 
 def test_the_judge_tells_right_from_wrong() -> None:

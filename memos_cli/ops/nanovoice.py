@@ -106,6 +106,14 @@ class NanoVoice:
         except _StoppedError:
             return nano.UNRELATED
 
+    def overturns(self, older: str, newer: str, should_stop: Callable[[], bool]) -> bool:
+        """See Voice."""
+        self._should_stop = should_stop
+        try:
+            return nano_answer.overturns(older, newer, self._complete)
+        except _StoppedError:
+            return False
+
     def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
         """See Voice. It quotes, and writes nothing of its own."""
         del turns, should_stop

@@ -58,7 +58,7 @@ def metadata(writer: gguf.GGUFWriter, c: Config, tokens: int, weights: int) -> N
     writer.add_vocab_size(c.vocab)
 
 
-VERSION = "5"
+VERSION = "6"
 
 
 def vocabulary(writer: gguf.GGUFWriter, path: Path) -> None:
