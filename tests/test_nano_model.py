@@ -109,6 +109,13 @@ def test_floor_on_extraction(complete: Shipped) -> None:
     assert good / len(items) >= EXTRACT_FLOOR
 
 
+@pytest.mark.parametrize(
+    "said", ["Nora lives in Bergen now.", "Next blood test is on 5 October.", "Never call me Nick."]
+)
+def test_what_begins_like_none_is_not_none(complete: Shipped, said: str) -> None:
+    assert nano_answer.extract(said, complete) == (said,)
+
+
 def test_floor_on_relations(complete: Shipped) -> None:
     items = rows("nano_relate.jsonl")
     good = sum(nano_answer.relate(i["older"], i["newer"], complete) == i["relation"] for i in items)

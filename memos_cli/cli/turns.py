@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from memos_cli.cli.interrupt import Interrupts, interruptible
 from memos_cli.cli.views import short_id
+from memos_cli.core import nano
 from memos_cli.core.cube import State
 from memos_cli.core.prompt import Handed
 from memos_cli.core.safetext import one_line
+from memos_cli.ops.chat import Capture
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +84,9 @@ def _tell_learnt(rt: Runtime, conversation: Conversation, reply: Reply) -> None:
             rt.out.message(f"  {verb} {short_id(ws, id_)}: {one_line(ws.load(id_)[1].text)}")
     for item in reply.known:
         rt.out.message(f"known already {short_id(ws, item.id)}  {one_line(item.text)}")
+    told = reply.learnt or reply.known or reply.withheld
+    if reply.answer == nano.NOTED and not told and conversation.options.capture != Capture.OFF:
+        rt.out.message("not remembered: /remember in a chat, or `memos add`, keeps what you want")
 
 
 class View(Protocol):

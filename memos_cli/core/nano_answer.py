@@ -171,8 +171,12 @@ def extract(turn: str, complete: Complete) -> tuple[str, ...]:
 
 
 def worth(complete: Complete, sentence: str) -> float:
-    """The model's log-odds that a sentence holds something to remember."""
-    done = complete(nano.extract_prompt(sentence), nano.choice_grammar([nano.NONE]), 1)
+    """The model's log-odds that a sentence holds something to remember.
+
+    It is the chance that the reply is not `NONE`. One token does not show it: the reply to "Nora
+    lives in Oslo" is that sentence, and begins with the same one.
+    """
+    done = complete(nano.extract_prompt(sentence), nano.choice_grammar([nano.NONE]), 4)
     return -_odds(done.logprob)
 
 

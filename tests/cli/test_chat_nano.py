@@ -47,6 +47,23 @@ def test_without_memories_it_knows_nothing(memos: Memos, vault: Path) -> None:
         assert memos.ok("chat", question).stdout.strip() == UNKNOWN
 
 
+def test_got_it_is_not_said_of_what_is_not_kept_without_saying_so(
+    memos: Memos, vault: Path
+) -> None:
+    assert vault
+    told = memos.ok("chat", "coffee black, no sugar")
+    assert ("remembered" in told.stderr) == (told.stdout == "Got it.\n")
+    assert "not remembered: /remember in a chat" in told.stderr
+    silent = memos.ok("chat", "coffee black, no sugar", "--capture", "off")
+    assert "remembered" not in silent.stderr
+
+
+def test_a_misspelt_question_is_answered_and_not_remembered(known: Memos) -> None:
+    asked = known.ok("chat", "wher is the spaer key")
+    assert "third flowerpot" in asked.stdout
+    assert "remembered" not in asked.stderr
+
+
 def test_what_is_told_is_learnt_and_answered_in_another_session(known: Memos, vault: Path) -> None:
     told = known.ok("chat", "My cat is called Tom.")
     assert "remembered" in told.stderr
