@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 SAYS: Final = nano.QUOTE.strip()
 MAX_REPLY_TOKENS: Final = 24
 WORTH: Final = 1.5  # log-odds from which on a sentence is remembered
-CERTAIN: Final = 0.9  # chance from which on a change in other words replaces a memory
 DENIED: Final = 3.0  # and the other way: from which on a person decides, whatever rules say
+CERTAIN: Final = 0.9  # chance from which on a change in other words replaces a memory
+NONE_TOKENS: Final = 4  # the most that `NONE` may be made of
 
 
 class Complete(Protocol):
@@ -176,7 +177,7 @@ def worth(complete: Complete, sentence: str) -> float:
     It is the chance that the reply is not `NONE`. One token does not show it: the reply to "Nora
     lives in Oslo" is that sentence, and begins with the same one.
     """
-    done = complete(nano.extract_prompt(sentence), nano.choice_grammar([nano.NONE]), 4)
+    done = complete(nano.extract_prompt(sentence), nano.choice_grammar([nano.NONE]), NONE_TOKENS)
     return -_odds(done.logprob)
 
 
