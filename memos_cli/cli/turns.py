@@ -84,8 +84,9 @@ def _tell_learnt(rt: Runtime, conversation: Conversation, reply: Reply) -> None:
             rt.out.message(f"  {verb} {short_id(ws, id_)}: {one_line(ws.load(id_)[1].text)}")
     for item in reply.known:
         rt.out.message(f"known already {short_id(ws, item.id)}  {one_line(item.text)}")
-    told = reply.learnt or reply.known or reply.withheld
-    if reply.answer == nano.NOTED and not told and conversation.options.capture != Capture.OFF:
+    told = reply.learnt or reply.known or reply.withheld or reply.interrupted
+    learns = conversation.options.memory and conversation.options.capture != Capture.OFF
+    if reply.answer == nano.NOTED and learns and not told:
         rt.out.message("not remembered: /remember in a chat, or `memos add`, keeps what you want")
 
 

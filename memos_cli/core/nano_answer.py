@@ -29,7 +29,6 @@ SAYS: Final = nano.QUOTE.strip()
 MAX_REPLY_TOKENS: Final = 24
 WORTH: Final = 1.5  # log-odds from which on a sentence is remembered
 DENIED: Final = 3.0  # and the other way: from which on a person decides, whatever rules say
-CERTAIN: Final = 0.9  # chance from which on a change in other words replaces a memory
 NONE_TOKENS: Final = 4  # the most that `NONE` may be made of
 
 
@@ -186,19 +185,8 @@ def relate(older: str, newer: str, complete: Complete) -> str:
     judged = relation(nano.clean(older), nano.clean(newer))
     if judged in _WORDS:
         return _WORDS[judged]
-    return related(older, newer, complete)[0]
-
-
-def related(older: str, newer: str, complete: Complete) -> tuple[str, float]:
-    """The model's own judgement, one of `nano.RELATIONS`, and how likely it takes it to be."""
     done = complete(nano.relate_prompt(older, newer), nano.relate_grammar(), 8)
-    return nano.parse_relation(done.text), math.exp(min(done.logprob, 0.0))
-
-
-def overturns(older: str, newer: str, complete: Complete) -> bool:
-    """Whether the model is sure that a statement replaces a memory, whatever rules see."""
-    found, chance = related(older, newer, complete)
-    return found == "contradicts" and chance > CERTAIN
+    return nano.parse_relation(done.text)
 
 
 _WORDS: Final = {Relation.SAME: "duplicate", Relation.REPLACES: "contradicts"}

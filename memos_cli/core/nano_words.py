@@ -185,7 +185,7 @@ _ASKS = re.compile(
 
 def begins_to_ask(turn: str) -> bool:
     """Whether a turn begins as a question does ("is my thesis about ..."), mark or not."""
-    return _ASKS.match(turn.lstrip()) is not None
+    return _ASKS.match(turn.lstrip()) is not None and not turn.rstrip().endswith((".", "!"))
 
 
 def asks_for_several(question: str) -> bool:

@@ -46,15 +46,6 @@ _PREFERS: Final = re.compile(
 _NOW: Final = re.compile(r"\b(?:now|again|these days|nowadays)\b", re.IGNORECASE)
 _LIKES: Final = re.compile(r"\b(?:like|love|enjoy|eat|drink|prefer)s?\b", re.IGNORECASE)
 _TWO: Final = re.compile(r"(?:,| and) (?:I|we|my|our)(?:'\w+)? ", re.IGNORECASE)
-_OTHERWISE: Final = re.compile(
-    r"\b(?:now|no longer|any ?more|instead|nowadays|these days|from now on|after all"
-    r"|moved|changed|switched|swapped|postponed|rescheduled)\b",
-    re.IGNORECASE,
-)
-_CHANGES: Final = frozenset(
-    stem(word)
-    for word in "moved changed switched now new again instead stopped longer".split()  # noqa: SIM905
-)
 ONE_AT_A_TIME: Final = frozenset(
     stem(word)
     for word in """boss manager lead supervisor landlord dentist doctor gp wife husband partner car van job employer
@@ -96,20 +87,6 @@ def relation(older: str, newer: str) -> Relation:
     if too_long or old.past or new.past or _TWO.search(old.text) or (new.future and not old.future):
         return Relation.APART
     return _change(old, new)
-
-
-def may_have_changed(older: str, newer: str) -> bool:
-    """Whether a statement with a word of change may replace a memory whose form no rule knows.
-
-    It shares two words with it beside those for persons and for change, and both say what holds.
-    A model that is sure of it decides.
-    """
-    if max(len(older), len(newer)) > MAX_CHARS:
-        return False
-    old, new = read(older), read(newer)
-    about_now = not (old.past or new.past or new.future)
-    shared = (old.terms & new.terms) - old.who - new.who - _CHANGES
-    return bool(_OTHERWISE.search(newer)) and about_now and len(shared) >= MIN_SHARED
 
 
 def _one(who: frozenset[str], other: frozenset[str]) -> bool:

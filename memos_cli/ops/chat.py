@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from memos_cli.core import analysis, codec, learning, secrets
@@ -261,13 +261,13 @@ class Conversation:
         """What is new of the sentences, with the memories it replaces, and what is known."""
         lessons: list[Lesson] = []
         known: list[Known] = []
-        relate = partial(self._voice.relate, should_stop=watch.should_stop)
-        overturns = partial(self._voice.overturns, should_stop=watch.should_stop)
         for sentence in sentences:
             if learn.repeats(lessons, sentence):
                 continue
             near = (*self._twins(sentence), *learn.near(self._open_searcher(), sentence, NAMESPACE))
-            found = learn.compare(sentence, near, relate, overturns)
+            found = learn.compare(
+                sentence, near, lambda old, new: self._voice.relate(old, new, watch.should_stop)
+            )
             if isinstance(found, Known):
                 known.append(found)
             else:

@@ -139,11 +139,6 @@ class GeneralVoice:
         )
         return nano.parse_relation(done.text)
 
-    def overturns(self, older: str, newer: str, should_stop: Callable[[], bool]) -> bool:
-        """See Voice. Its word alone is not enough: no trained one was measured."""
-        del older, newer, should_stop
-        return False
-
     def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
         """See Voice. It writes freely; what is taken of it is decided elsewhere."""
         parts = self._prompt(chatprompt.summary_messages(turns))

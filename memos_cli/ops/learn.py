@@ -15,7 +15,7 @@ from memos_cli.core.cube import RECALLED_STATES, State
 from memos_cli.core.errors import MemosError
 from memos_cli.core.lifecycle import may_be_replaced
 from memos_cli.core.query import Query
-from memos_cli.core.relation import Relation, may_have_changed, relation
+from memos_cli.core.relation import Relation, relation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NEAR: Final = 12  # memories a statement is compared with
 MAX_REPLACED: Final = 3  # by one statement; more is more likely a mistake than a change
-MAX_ASKED: Final = 2  # times a model is asked about one statement, in either way
+MAX_ASKED: Final = 2  # times a model is asked about one statement
 STATES: Final = (*sorted(RECALLED_STATES), State.GENERATED)
 
 
@@ -49,18 +49,14 @@ class Lesson:
 
 
 def compare(
-    statement: str,
-    near: Iterable[Cube],
-    relate: Callable[[str, str], str],
-    overturns: Callable[[str, str], bool],
+    statement: str, near: Iterable[Cube], relate: Callable[[str, str], str]
 ) -> Lesson | Known:
     """What a statement is beside the memories `near`, best first.
 
-    `relate` asks a model: "duplicate", "contradicts" or "unrelated" of an older and a newer text;
-    `overturns` whether it is sure that the newer replaces the older.
+    `relate` asks a model: "duplicate", "contradicts" or "unrelated" of an older and a newer text.
     """
     replaced: list[Cube] = []
-    asked = doubted = 0
+    asked = 0
     for cube in near:
         found = relation(cube.text, statement)
         if found in {Relation.MAY_REPEAT, Relation.MAY_REPLACE} and asked < MAX_ASKED:
@@ -69,13 +65,6 @@ def compare(
             if relate(cube.text, statement) == wanted:
                 may_repeat = found is Relation.MAY_REPEAT
                 found = Relation.SAME if may_repeat else Relation.REPLACES
-        elif (
-            found is Relation.APART
-            and doubted < MAX_ASKED
-            and may_have_changed(cube.text, statement)
-        ):
-            doubted += 1
-            found = Relation.REPLACES if overturns(cube.text, statement) else found
         if found is Relation.SAME:
             return Known(statement, cube.id)
         if found is Relation.REPLACES and may_be_replaced(cube):

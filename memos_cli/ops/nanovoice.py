@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from memos_cli.core import analysis, learning, nano, nano_answer
 from memos_cli.core.earlier import relevance, relevant
 from memos_cli.core.prompt import Part, Turn
-from memos_cli.core.spelling import mended
+from memos_cli.core.spelling import RARE, mended
 from memos_cli.ops.states import Line
 from memos_cli.ops.voices import MAX_PIECES, Answer, Cost
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 MAX_NANO_TURNS: Final = 8  # of the person, those that share words with the message before others
 MAX_NANO_LINES: Final = 16  # of text handed over: those that say most of the message
 MAX_NANO_PROFILE: Final = 4  # lines of the profile: those that say most of the message
-RARE: Final = 1 << 20  # the rank of a word that is no token of its own
 SAYS: Final = "The text says: "
 
 
@@ -106,14 +105,6 @@ class NanoVoice:
         except _StoppedError:
             return nano.UNRELATED
 
-    def overturns(self, older: str, newer: str, should_stop: Callable[[], bool]) -> bool:
-        """See Voice."""
-        self._should_stop = should_stop
-        try:
-            return nano_answer.overturns(older, newer, self._complete)
-        except _StoppedError:
-            return False
-
     def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
         """See Voice. It quotes, and writes nothing of its own."""
         del turns, should_stop
@@ -159,11 +150,15 @@ class Words:
         return near
 
     def rank(self, word: str) -> int | None:
-        """See Language: the model's tokens come in the order of how common they are."""
+        """See Language: the model's tokens come in the order of how common they are.
+
+        Some are parts of words alone ("sudd"): what the embedder does not know is rare.
+        """
         tokens = self._engine.tokenize([Part(f" {word}")]).tokens
-        if len(tokens) == 1:
-            return tokens[0]
-        return RARE if self._embedder.akin(word) else None
+        known = bool(self._embedder.akin(word))
+        if len(tokens) > 1:
+            return RARE if known else None
+        return tokens[0] if known else RARE
 
 
 class _StoppedError(Exception):

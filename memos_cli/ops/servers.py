@@ -185,11 +185,6 @@ class ServerVoice:
             said = str(json.loads(said)["relation"])  # else the word alone
         return nano.parse_relation(said)
 
-    def overturns(self, older: str, newer: str, should_stop: Callable[[], bool]) -> bool:
-        """See Voice. Its word alone is not enough: no trained one was measured."""
-        del older, newer, should_stop
-        return False
-
     def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
         """See Voice."""
         body = self._body(temperature=0, max_tokens=MAX_SUMMARY_TOKENS)

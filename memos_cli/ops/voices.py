@@ -134,10 +134,6 @@ class Voice(Protocol):
         """One of `nano.RELATIONS`: how the newer of two memories relates to the older."""
         ...
 
-    def overturns(self, older: str, newer: str, should_stop: Callable[[], bool]) -> bool:
-        """Whether the model is sure that the newer of two memories replaces the older."""
-        ...
-
     def summarise(self, turns: Sequence[Note], should_stop: Callable[[], bool]) -> str:
         """What is worth keeping of turns of a conversation; "" where it writes nothing."""
         ...

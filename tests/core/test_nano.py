@@ -257,6 +257,7 @@ class TestPolicy:
         talk = nano.NOTED
         assert self.reply("is my cat called Tom", -9, 9, -9, talk=talk).startswith(nano.QUOTE)
         assert self.reply("Isabel is my cat", -9, 9, -9, talk=talk) == nano.NOTED
+        assert self.reply("Will Smith is my lawyer.", -9, 9, -9, talk=talk) == nano.NOTED
 
     def test_without_memories_it_does_not_know(self) -> None:
         assert (

@@ -6,11 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memos_cli.core.spelling import mended
+from memos_cli.core.spelling import RARE, mended
 
 WORDS = "key wedding ending company employer password extra hide flowers cats called"
 LANGUAGE = {word: i for i, word in enumerate(WORDS.split())}
 LINES = ("the spare key is under the pot", "I read Momo with Mathilde", "my cats are Tom and Ida")
+
+
+LANGUAGE["sud"] = RARE
 
 
 def fixed(question: str) -> str:
@@ -44,6 +47,16 @@ def test_mends(typed: str, meant: str) -> None:
         "does mathild have a key?",  # may be another person than Mathilde
         "Wren has a cat",  # she is no "when", and he no "has"
         "what does Hans like?",
+        "wo wohnt meine schwester heute?",  # another language
+        "what is the sudp key?",  # "sud" is known and no more
+        "where does Hadi hide?",
+        "is Anot at home?",
+        "a b c d",
+        "mail of jon.doee@exmple.com?",
+        "see https://exmple.com/fooo",
+        "dob: 4 May 1990",
+        "what is the kee5 key?",
+        "q" * 5_000,
         "what is KX-4471-B?",
         "what is 4417?",
         "",

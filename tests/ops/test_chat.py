@@ -36,7 +36,6 @@ class FakeVoice:
     interrupted: bool = False
     relation: str = "unrelated"
     doubted: tuple[str, ...] = ()
-    sure: tuple[tuple[str, str], ...] = ()
 
     def answer(self, asked: Asked, manner: Manner, watch: Watch) -> Answer:
         """Give the next answer."""
@@ -57,11 +56,6 @@ class FakeVoice:
         """Doubt what was to be doubted."""
         assert not should_stop()
         return sentence in self.doubted
-
-    def overturns(self, older: str, newer: str, should_stop: Callable[[], bool]) -> bool:
-        """Be sure of what it was to be sure of."""
-        assert not should_stop()
-        return (older, newer) in self.sure
 
     def relate(self, older: str, newer: str, should_stop: Callable[[], bool]) -> str:
         """Give the relation."""
@@ -164,21 +158,6 @@ def test_what_the_model_doubts_waits_for_review_and_replaces_nothing(ws: Workspa
     assert (sure.text, sure.state) == (said[1], State.ACTIVATED)
     assert waits.supersedes == (desk.id,)
     assert not ws.load(desk.id)[1].superseded_by
-
-
-def test_a_change_in_other_words_replaces_what_the_model_is_sure_of(ws: Workspace) -> None:
-    older, newer = "We heat the house with oil.", "Oil is history, a heat pump warms the house now."
-    (heating,) = talk(ws, FakeVoice(proposals=(older,))).say(older).learnt
-    ws.refresh()
-    (kept,) = talk(ws, FakeVoice(proposals=(newer,))).say(newer).learnt
-    assert kept.supersedes == ()
-    unasked = "I have a new hat now."  # it shares nothing with either
-    voice = FakeVoice(proposals=(unasked,), sure=((older, unasked), (newer, unasked)))
-    assert talk(ws, voice).say(unasked).learnt[0].supersedes == ()
-    ws.refresh()
-    again = "The house has no oil heat any more."
-    voice = FakeVoice(proposals=(again,), sure=((older, again),))
-    assert talk(ws, voice).say(again).learnt[0].supersedes == (heating.id,)
 
 
 def test_review_proposes_and_off_learns_nothing(ws: Workspace) -> None:
