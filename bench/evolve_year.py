@@ -62,10 +62,10 @@ CHANGING = {
 }  # fmt: skip
 """Types of which one value holds at a time, and the slot that it is in."""
 OMITTED = {
-    "p_job": "retired|used to|did", "p_study": "degree|PhD|university", "p_shoe": "ring|shirts",
-    "p_office": "practice", "salary": "year", "trash": "recycl|paper", "wake": "bed|sleep",
+    "p_study": "degree|PhD|university", "p_shoe": "ring|shirts",
+    "salary": "year", "trash": "recycl|paper", "wake": "bed|sleep",
     "rate": "day rate", "email": "work email", "sh_where": "nearest|good|called|contact",
-    "sh_hours": "open|which day", "rent": "due", "insurance": "the car", "f_cost": "year",
+    "sh_hours": "open|which day", "rent": "due", "f_cost": "year",
     "provider": "phone|number", "k_code": "password", "reading": "nightstand",
 }  # fmt: skip
 """Their wordings that speak of something else."""

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 DATA = ROOT / "tests" / "data"
 MOST = 32  # memories in a prompt
+ABSENT = {"absent": "absent: never told", "beside": "absent: told of, but not that"}
 
 
 class Asker:
@@ -104,13 +105,12 @@ def generated(asker: Asker, table: Table, n: int, cache: Path) -> None:
         lines = [nano.MemoryLine(t, f"{k:03}") for k, t in enumerate(doc.lines)]
         for question, reply, kind in doc.branches:
             got = nano_answer.answer(lines, (Turn("user", question),), asker, asker.words)
-            row = {"absent": "absent: never told", "beside": "absent: told of, but not that"}
-            if kind in row:
+            if kind in ABSENT:
                 table.add("generated: absent", right=got.text == reply)
-            table.add(f"generated: {row.get(kind, kind)}", right=got.text == reply)
+            table.add(f"generated: {ABSENT.get(kind, kind)}", right=got.text == reply)
             if size == MOST:
                 table.add(f"generated: of {MOST} memories, all kinds", right=got.text == reply)
-            if kind not in (*row, "chat"):
+            if kind not in (*ABSENT, "chat"):
                 copied = all(line in doc.lines for line in got.lines)
                 table.add("generated: copied exactly", right=copied)
             if kind not in ("chat",):

@@ -76,8 +76,7 @@ def test_decisions_are_the_first_tokens_of_replies(encoder: tokenizer.Encoder) -
     batch = drawn(encoder, taught=True)
     assert len(batch.decided) > 20
     assert (batch.tokens == batch.target[batch.decided][:, None]).any(1).all()
-    weights = sorted(set(batch.weight[batch.decided].tolist()))
-    assert weights == pytest.approx([0.0, batches.HARD, 1.0])
+    assert sorted(set(batch.weight[batch.decided].tolist())) == pytest.approx([0.0, batches.HARD])
     assert sum(piece.shape[1] for piece in batch.texts) == len(batch.outputs)
 
 

@@ -10,6 +10,7 @@ Spaces slip too.
 from __future__ import annotations
 
 import re
+from functools import cache
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -46,7 +47,7 @@ class _Mender:
     """What may stand for a word: those of the lines; its `names` are never in lower case there."""
 
     def __init__(self, lines: Sequence[str], rank: Rank) -> None:
-        self.rank = rank
+        self.rank = cache(rank)  # a word is looked at in each of three passes
         self.there = {w for line in lines for w in words(line)}
         capitals = {w.lower() for line in lines for w in _NAME.findall(line)}
         self.names = capitals - {w for line in lines for w in re.findall(r"\b[a-z]+", line)}

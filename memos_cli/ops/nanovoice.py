@@ -111,9 +111,8 @@ class NanoVoice:
         return ""
 
     def _rank(self, word: str) -> int | None:
-        """How common a word is; the model's tokens come in that order."""
-        tokens = self._engine.tokenize([Part(f" {word}")]).tokens
-        return tokens[0] if len(tokens) == 1 else None
+        """How common a word is, by the model alone."""
+        return _token(self._engine, word)
 
     def _complete(self, parts: Sequence[Part], grammar: str, max_tokens: int) -> Completion:
         if self._should_stop():
@@ -150,15 +149,18 @@ class Words:
         return near
 
     def rank(self, word: str) -> int | None:
-        """See Language: the model's tokens come in the order of how common they are.
-
-        Some are parts of words alone ("sudd"): what the embedder does not know is rare.
-        """
-        tokens = self._engine.tokenize([Part(f" {word}")]).tokens
+        """See Language. A token that no embedder knows is part of a word ("sudd"), and rare."""
+        token = _token(self._engine, word)
         known = bool(self._embedder.akin(word))
-        if len(tokens) > 1:
+        if token is None:
             return RARE if known else None
-        return tokens[0] if known else RARE
+        return token if known else RARE
+
+
+def _token(engine: Engine, word: str) -> int | None:
+    """The one token of a word, if it is one; they come in the order of how common they are."""
+    tokens = engine.tokenize([Part(f" {word}")]).tokens
+    return tokens[0] if len(tokens) == 1 else None
 
 
 class _StoppedError(Exception):

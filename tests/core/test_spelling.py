@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from memos_cli.core.nano_words import FUNCTION_WORDS
 from memos_cli.core.spelling import RARE, mended
 
 WORDS = "key wedding ending company employer password extra hide flowers cats called"
@@ -73,5 +74,6 @@ def test_never_fails_and_leaves_known_words(question: str, lines: list[str]) -> 
 
 
 @given(st.text(alphabet="abc ?'", max_size=12))
-def test_without_words_to_choose_from_only_spaces_may_change(question: str) -> None:
-    assert isinstance(mended(question, (), {}.get), str)
+def test_a_language_without_words_mends_to_function_words_alone(question: str) -> None:
+    strange = {w for w in mended(question, (), {}.get).split() if w not in question.split()}
+    assert {w.strip("?") for w in strange} <= FUNCTION_WORDS

@@ -141,14 +141,14 @@ def encode(
             answer = answer[: 1 if kind == judge.UNSURE else JUDGED]
         prompt = encoder.parts(parts[cut:])
         decision = None
-        if ask is not None:
+        if ask is not None and kind != SURE:
             replies = {
                 teacher.ANSWERS: (nano.QUOTE, nano.UNKNOWN),
                 teacher.RELATES: nano.RELATIONS,
                 teacher.WORTH: (question, nano.NONE),
             }[ask[1]]
             tokens = tuple(encoder.text(r)[0] for r in replies)
-            hard = {judge.UNSURE: 0.0, SURE: 1.0}.get(kind, HARD)
+            hard = 0.0 if kind == judge.UNSURE else HARD
             decision = Decision(len(prompt) - 1, tokens, ask[0], ask[1], hard)
         branches.append((prompt + answer, len(answer), decision))
     return shared, branches
